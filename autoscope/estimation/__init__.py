@@ -1,0 +1,1 @@
+"""Design-based estimators, intervals and stereology."""

@@ -1,0 +1,1 @@
+"""Micrographs and their metadata, read to arrays with a pixel size."""

@@ -1,0 +1,28 @@
+"""The abstraction of a microscope, its envelope, its budget and its clock."""
+
+from autoscope.microscope.budget import Account, Budget, DoseMap, Spent
+from autoscope.microscope.clock import Clock, SimulatedClock, WallClock
+from autoscope.microscope.envelope import Envelope
+from autoscope.microscope.microscope import (
+    DriverState,
+    FocusResult,
+    Health,
+    Microscope,
+    MicroscopeInfo,
+)
+
+__all__ = [
+    "Account",
+    "Budget",
+    "Clock",
+    "DoseMap",
+    "DriverState",
+    "Envelope",
+    "FocusResult",
+    "Health",
+    "Microscope",
+    "MicroscopeInfo",
+    "SimulatedClock",
+    "Spent",
+    "WallClock",
+]

@@ -1,0 +1,155 @@
+"""Hard limits on what a session may spend, and the account of what it has spent."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoscope.core import BudgetError, ConfigurationError, Rectangle
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Limits; ``None`` is no limit.
+
+    Attributes:
+        beam_time_s: the microscope's clock from the first to the last action, travel included.
+        dose_e_per_nm2: the largest dose that any place may receive.
+        eds_live_s: EDS live time in all.
+        frames: frames in all, the overview's included.
+
+    Raises:
+        ConfigurationError: a limit is not positive and finite.
+    """
+
+    beam_time_s: float | None = None
+    dose_e_per_nm2: float | None = None
+    eds_live_s: float | None = None
+    frames: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("beam_time_s", "dose_e_per_nm2", "eds_live_s", "frames"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise ConfigurationError(f"budget.{name} = {value:g} must be positive")
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What has been spent so far; never decreases."""
+
+    beam_time_s: float = 0.0
+    dose_e_per_nm2_max: float = 0.0
+    eds_live_s: float = 0.0
+    frames: int = 0
+    spectra: int = 0
+    stage_travel_um: float = 0.0
+
+
+@dataclass(slots=True)
+class DoseMap:
+    """Which places received which dose: every exposed rectangle with its dose.
+
+    The dose at a place is the sum over the rectangles that cover it.
+    """
+
+    _edges: list[tuple[float, float, float, float]] = field(default_factory=list)
+    _doses: list[float] = field(default_factory=list)
+
+    def peak_with(self, exposed: Rectangle, dose_e_per_nm2: float) -> float:
+        """The largest dose inside ``exposed`` if it received ``dose_e_per_nm2`` more."""
+        if not self._edges:
+            return dose_e_per_nm2
+        edges, doses = np.asarray(self._edges), np.asarray(self._doses)
+        near = (
+            (edges[:, 0] < exposed.x1_um)
+            & (edges[:, 2] > exposed.x0_um)
+            & (edges[:, 1] < exposed.y1_um)
+            & (edges[:, 3] > exposed.y0_um)
+        )
+        return dose_e_per_nm2 + _largest_overlap(edges[near], doses[near], exposed)
+
+    def add(self, exposed: Rectangle, dose_e_per_nm2: float) -> None:
+        """Records one exposure."""
+        self._edges.append((exposed.x0_um, exposed.y0_um, exposed.x1_um, exposed.y1_um))
+        self._doses.append(dose_e_per_nm2)
+
+
+def _largest_overlap(edges: NDArray[np.float64], doses: NDArray[np.float64], inside: Rectangle) -> float:
+    """Largest sum of doses over a point of ``inside``; the maximum is reached inside an elementary cell."""
+    if not len(edges):
+        return 0.0
+    if float(doses.max(initial=0.0)) == 0.0:
+        return 0.0
+    xs = _midpoints(edges[:, [0, 2]], inside.x0_um, inside.x1_um)
+    ys = _midpoints(edges[:, [1, 3]], inside.y0_um, inside.y1_um)
+    covers_x = (edges[:, :1] < xs) & (xs < edges[:, 2:3])
+    covers_y = (edges[:, 1:2] < ys) & (ys < edges[:, 3:4])
+    return float(np.einsum("k,kx,ky->xy", doses, covers_x, covers_y).max())
+
+
+def _midpoints(cuts: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
+    inner = np.unique(np.clip(cuts.ravel(), low, high))
+    full = np.unique(np.concatenate([[low], inner, [high]]))
+    return np.asarray((full[1:] + full[:-1]) / 2)
+
+
+@dataclass(slots=True)
+class Account:
+    """Budget, what was spent of it, and the dose map."""
+
+    budget: Budget
+    spent: Spent = field(default_factory=Spent)
+    doses: DoseMap = field(default_factory=DoseMap)
+
+    def check(
+        self,
+        *,
+        time_s: float = 0.0,
+        frames: int = 0,
+        eds_live_s: float = 0.0,
+        exposed: Rectangle | None = None,
+        dose_e_per_nm2: float = 0.0,
+    ) -> None:
+        """Refuses an action that would overspend.
+
+        Raises:
+            BudgetError: naming the first budget that the action would break.
+        """
+        peak = 0.0 if exposed is None else self.doses.peak_with(exposed, dose_e_per_nm2)
+        demands = (
+            ("beam_time_s", self.spent.beam_time_s + time_s, self.budget.beam_time_s, "s"),
+            ("frames", self.spent.frames + frames, self.budget.frames, "frames"),
+            ("eds_live_s", self.spent.eds_live_s + eds_live_s, self.budget.eds_live_s, "s"),
+            ("dose_e_per_nm2", peak, self.budget.dose_e_per_nm2, "e/nm2"),
+        )
+        for name, would_be, limit, unit in demands:
+            if limit is not None and would_be > limit * (1 + 1e-12):
+                raise BudgetError(name, float(would_be), float(limit), unit)
+
+    def time(self, elapsed_s: float) -> None:
+        """Sets the beam time to the clock's reading since the first action."""
+        self.spent = replace(self.spent, beam_time_s=max(self.spent.beam_time_s, elapsed_s))
+
+    def travel(self, distance_um: float) -> None:
+        """Adds stage travel."""
+        self.spent = replace(self.spent, stage_travel_um=self.spent.stage_travel_um + distance_um)
+
+    def frame(self, exposed: Rectangle, dose_e_per_nm2: float) -> None:
+        """Books one frame and its dose."""
+        peak = self.doses.peak_with(exposed, dose_e_per_nm2)
+        self.doses.add(exposed, dose_e_per_nm2)
+        self.spent = replace(
+            self.spent,
+            frames=self.spent.frames + 1,
+            dose_e_per_nm2_max=max(self.spent.dose_e_per_nm2_max, peak),
+        )
+
+    def spectrum(self, live_s: float) -> None:
+        """Books one spectrum."""
+        self.spent = replace(
+            self.spent, spectra=self.spent.spectra + 1, eds_live_s=self.spent.eds_live_s + live_s
+        )

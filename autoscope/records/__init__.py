@@ -1,0 +1,1 @@
+"""The session on disk: append-only documents and pixel data."""

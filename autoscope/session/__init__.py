@@ -1,0 +1,1 @@
+"""The runner around the survey."""

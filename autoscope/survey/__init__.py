@@ -1,0 +1,1 @@
+"""The stepping core, one decision in and one observation out."""

@@ -1,0 +1,202 @@
+"""What the survey consumes: policies, predictors of fields, and sources of measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoscope.survey.grid import FieldGrid
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A quantity and how well it must be known.
+
+    Attributes:
+        quantity: ``"area_fraction"`` and the like.
+        class_name: the class it is about.
+        half_width: wanted half-width of the interval, absolute, or None.
+        relative: wanted half-width relative to the estimate, or None. One of the two is given.
+        confidence: coverage of the interval.
+        low: lowest possible value of the quantity on one field.
+        high: highest possible value on one field.
+    """
+
+    quantity: str
+    class_name: str
+    half_width: float | None
+    relative: float | None
+    confidence: float
+    low: float = 0.0
+    high: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a predictor believes of every field before it is measured.
+
+    Attributes:
+        value: ``targets x fields``, within each target's bounds.
+        spread: ``targets x fields``, root-mean-square of (measured - value) that is expected, positive.
+    """
+
+    value: NDArray[np.float64]
+    spread: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyView:
+    """All that a policy may know when it chooses: never the frame in flight.
+
+    Attributes:
+        grid: the population.
+        remaining: ``r`` indices of fields that were not drawn yet, ascending.
+        prediction: of every field.
+        cost_s: ``r``, predicted seconds to travel to and image each remaining field from here.
+        drawn: how many draws have been made.
+        targets: what is asked.
+        half_width: ``targets``, present half-widths; infinity before there is an interval.
+    """
+
+    grid: FieldGrid
+    remaining: NDArray[np.intp]
+    prediction: Prediction
+    cost_s: NDArray[np.float64]
+    drawn: int
+    targets: tuple[Target, ...]
+    half_width: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A distribution over candidates, before the exploration floor.
+
+    Attributes:
+        probability: one for each candidate; sums to 1.
+        reason: one sentence for the report.
+        groups: None where each remaining field is a candidate by itself; otherwise one array of field
+            indices for each candidate, in visiting order: a batch that is drawn as a whole. The groups
+            are disjoint and cover the remaining fields.
+    """
+
+    probability: NDArray[np.float64]
+    reason: str
+    groups: tuple[NDArray[np.intp], ...] | None = None
+
+
+class Policy(Protocol):
+    """Chooses fields by proposing a distribution over them; the survey floors it, draws and logs."""
+
+    @property
+    def name(self) -> str:
+        """``"uniform"`` and the like, as the configuration calls it."""
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the policy's kind, parameters and weights."""
+
+    @property
+    def floored(self) -> bool:
+        """Whether the exploration floor applies (raster and systematic designs have none)."""
+
+    def propose(self, view: SurveyView) -> Proposal:
+        """Returns a distribution; depends on ``view`` alone."""
+
+
+class Predictor(Protocol):
+    """Predicts the value of every field, from the overview and from the fields measured so far."""
+
+    def predict(self) -> Prediction:
+        """The present prediction of every field."""
+
+    def update(self, field: int, value: NDArray[np.float64]) -> None:
+        """Learns the measured values, ``targets``, of one field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One choice: the next field to visit.
+
+    Attributes:
+        step: number of the field visit, counted from 1.
+        draw: number of the draw it belongs to, counted from 1 (a batch is one draw).
+        field: index into the grid.
+        propensity: probability with which the field was drawn, after the floor, given the past.
+        candidates: how many candidates the distribution had.
+        predicted: ``targets``, f_t of this field, fixed at the draw.
+        predicted_cost_s: travel and acquisition.
+        reason: one sentence.
+        last_of_draw: whether this field ends its draw.
+    """
+
+    step: int
+    draw: int
+    field: int
+    propensity: float
+    candidates: int
+    predicted: NDArray[np.float64]
+    predicted_cost_s: float
+    reason: str
+    last_of_draw: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of visiting a field.
+
+    Attributes:
+        value: ``targets``, measured values; None where the field could not be measured. Such a field
+            stays in the population at its worst case.
+        note: why it could not be measured, or anything else worth recording.
+    """
+
+    value: NDArray[np.float64] | None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QuantityState:
+    """Where one target stands.
+
+    Attributes:
+        target: what was asked.
+        estimate: the estimate; NaN before the first observation.
+        ci_low: lower end of the interval that would be reported now, None where none is defensible.
+        ci_high: upper end, likewise.
+        met: whether the target is reached under the tier's rule.
+        fields_measured: fields that were measured.
+        fields_lost: fields that were drawn and could not be measured; they count at their worst case.
+        estimator: name of the estimator.
+        extra: further named numbers for the report.
+    """
+
+    target: Target
+    estimate: float
+    ci_low: float | None
+    ci_high: float | None
+    met: bool
+    fields_measured: int
+    fields_lost: int
+    estimator: str
+    extra: Mapping[str, float] = field(default_factory=dict)
+
+
+class FieldSource(Protocol):
+    """Where measurements come from: a microscope with its perception, or a table of measurements.
+
+    The survey calls ``travel(b)``, ``collect(a)``, ``acquire(b)`` in this order for consecutive
+    decisions a and b: the frame of a is turned into values while the stage travels to b.
+    """
+
+    def travel(self, decision: Decision) -> None:
+        """Sends the stage to a field and returns at once."""
+
+    def collect(self, decision: Decision) -> Outcome:
+        """Turns the frame that was acquired for this decision into values."""
+
+    def acquire(self, decision: Decision) -> None:
+        """Waits for the stage and takes the field's frame."""

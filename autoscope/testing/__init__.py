@@ -1,0 +1,1 @@
+"""Conformance checks for drivers, shipped for their authors."""

@@ -1,0 +1,1 @@
+"""Gymnasium environments around the survey."""

@@ -1,0 +1,1 @@
+"""Policies that choose fields: baselines now, learned ones later."""

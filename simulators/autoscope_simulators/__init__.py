@@ -1,0 +1,1 @@
+"""Stored-micrograph specimens, synthetic specimens and the simulated microscope."""
