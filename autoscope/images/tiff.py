@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 import zlib
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from autoscope.core import ImageError
 from autoscope.images.grey import check_size
 from autoscope.images.raster import first_bytes
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it finds wrong becomes an ImageError
 
 TESCAN_TAG = 50431
 _ORIENTATION_TOP_LEFT = 1
@@ -99,6 +102,8 @@ def _check_complete(page: tifffile.TiffPage, path: Path) -> None:
 
 def _samples(page: tifffile.TiffPage, path: Path, *, indices: bool) -> tuple[NDArray[Any], dict[str, str]]:
     samples: NDArray[Any] = page.asarray()
+    if samples.size != page.imagewidth * page.imagelength * page.samplesperpixel:
+        raise ImageError(f"{path}: the TIFF is damaged: its tags and its {samples.shape} pixels do not agree")
     if page.axes == "SYX":
         samples = np.moveaxis(samples, 0, -1)
     elif page.axes not in {"YX", "YXS"}:

@@ -34,7 +34,9 @@ HITACHI = "[SemImageFile]\r\nInstructName=SU8000\r\nPixelSize=24.80469\r\n"
 def tiff(folder: Path, tag: int | None = None, text: str | bytes = b"", **options: object) -> Micrograph:
     raw = text.encode() if isinstance(text, str) else text
     extra = [] if tag is None else [(tag, 7 if tag == 50431 else 2, len(raw), raw, True)]
-    tifffile.imwrite(folder / "a.tif", PIXELS, extratags=extra, metadata=options.pop("metadata", None), **options)
+    tifffile.imwrite(
+        folder / "a.tif", PIXELS, extratags=extra, metadata=options.pop("metadata", None), **options
+    )
     return read_micrograph(folder / "a.tif")
 
 

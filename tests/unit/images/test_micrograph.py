@@ -14,8 +14,8 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from autoscope.core import ImageError
-from autoscope.images import read_micrograph
 from autoscope.images import grey as grey_module
+from autoscope.images import read_mask, read_micrograph
 
 RNG = np.random.default_rng(3)
 GREY8 = RNG.integers(0, 256, (24, 31), np.uint8)
@@ -209,6 +209,7 @@ def test_damaged_files_raise_nothing_but_image_errors(
     path.write_bytes(bytes(raw[: draw.draw(st.integers(1, len(raw)))]))
     try:
         assert read_micrograph(path).pixels.ndim == 2
+        assert read_mask(path).size > 0
     except ImageError as error:
         assert name in str(error)
 
