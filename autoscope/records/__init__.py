@@ -1,1 +1,72 @@
-"""The session on disk: append-only documents and pixel data."""
+"""The session on disk: append-only documents and pixels, crash-safe, readable while it grows."""
+
+from autoscope.records.documents import (
+    DecisionDocument,
+    Document,
+    EstimateDocument,
+    FinishedDocument,
+    FocusDocument,
+    FrameDocument,
+    ObservationDocument,
+    ResumedDocument,
+    StartedDocument,
+    StateDocument,
+    WarningDocument,
+)
+from autoscope.records.folder import CONFIG, EVENTS, PIXELS, REPORT, RESULT, replace_file
+from autoscope.records.models import (
+    DriverRecord,
+    FinishReason,
+    InclusionResult,
+    KindRecord,
+    LabelCounts,
+    MicroscopeRecord,
+    QuantityResult,
+    SampleRecord,
+    SpentRecord,
+    SpentResult,
+    TargetRecord,
+    Tier,
+)
+from autoscope.records.reader import SessionView, open_session
+from autoscope.records.result import SessionResult, build_result, finished_document, started_document
+from autoscope.records.writer import SessionWriter
+
+__all__ = [
+    "CONFIG",
+    "EVENTS",
+    "PIXELS",
+    "REPORT",
+    "RESULT",
+    "DecisionDocument",
+    "Document",
+    "DriverRecord",
+    "EstimateDocument",
+    "FinishReason",
+    "FinishedDocument",
+    "FocusDocument",
+    "FrameDocument",
+    "InclusionResult",
+    "KindRecord",
+    "LabelCounts",
+    "MicroscopeRecord",
+    "ObservationDocument",
+    "QuantityResult",
+    "ResumedDocument",
+    "SampleRecord",
+    "SessionResult",
+    "SessionView",
+    "SessionWriter",
+    "SpentRecord",
+    "SpentResult",
+    "StartedDocument",
+    "StateDocument",
+    "TargetRecord",
+    "Tier",
+    "WarningDocument",
+    "build_result",
+    "finished_document",
+    "open_session",
+    "replace_file",
+    "started_document",
+]

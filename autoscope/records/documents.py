@@ -1,0 +1,178 @@
+"""The documents of ``events.jsonl``: one frozen model for each ``type``, one line for each document."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, FiniteFloat, TypeAdapter
+
+from autoscope.records.models import (
+    DriverRecord,
+    FinishReason,
+    KindRecord,
+    MicroscopeRecord,
+    NumberOrNone,
+    QuantityResult,
+    Record,
+    SampleRecord,
+    SpentRecord,
+    TargetRecord,
+    Tier,
+)
+
+SCHEMA: Literal["autoscope.session/1"] = "autoscope.session/1"
+"""Name and version of the layout of a session folder."""
+
+
+class _Stamped(Record):
+    """What every document has; the writer fills it in.
+
+    Attributes:
+        seq: number of the document in the session, counted from 0.
+        time: when it was written, ISO 8601 UTC.
+        following: how many further documents belong to the same step. They were written in one go and
+            count only together: a step that was torn by a power cut was not done.
+    """
+
+    seq: int = -1
+    time: str = ""
+    following: int = 0
+
+
+class StartedDocument(_Stamped):
+    """The first document: what was asked, of which sample, on what, with which seed."""
+
+    type: Literal["started"] = "started"
+    schema_: Literal["autoscope.session/1"] = Field(default=SCHEMA, alias="schema")
+    autoscope_version: str
+    seed: int
+    microscope: MicroscopeRecord
+    sample: SampleRecord = SampleRecord()
+    specimen: str = ""
+    specimen_source: str = ""
+    specimen_licence: str = ""
+    policy: KindRecord
+    model: KindRecord
+    tier: Tier = "standard"
+    exploration: FiniteFloat | None = None
+    targets: tuple[TargetRecord, ...]
+    classes: tuple[str, ...] = ()
+    fields_in_region: int
+    region_area_um2: FiniteFloat
+
+
+class StateDocument(_Stamped):
+    """The session entered a state."""
+
+    type: Literal["state"] = "state"
+    state: Literal["idle", "overview", "measuring", "paused", "stopping", "done", "failed"]
+
+
+class FrameDocument(_Stamped):
+    """A frame is on disk, and where the microscope was after it. ``frame`` is its index in session.h5."""
+
+    type: Literal["frame"] = "frame"
+    frame: int
+    purpose: Literal["overview", "field"]
+    field: int | None = None
+    x_um: FiniteFloat
+    y_um: FiniteFloat
+    z_um: FiniteFloat = 0.0
+    working_distance_mm: FiniteFloat
+    hfw_um: FiniteFloat
+    dwell_us: FiniteFloat
+    dose_e_per_nm2: FiniteFloat
+    driver: DriverRecord
+
+
+class FocusDocument(_Stamped):
+    """The microscope was focused."""
+
+    type: Literal["focus"] = "focus"
+    x_um: FiniteFloat
+    y_um: FiniteFloat
+    working_distance_mm: FiniteFloat
+    sharpness: NumberOrNone = None
+    driver: DriverRecord | None = None
+
+
+class DecisionDocument(_Stamped):
+    """One choice, with the propensity of its draw, logged when it was drawn."""
+
+    type: Literal["decision"] = "decision"
+    step: int
+    draw: int
+    field: int
+    x_um: FiniteFloat
+    y_um: FiniteFloat
+    preset: str = "reference"
+    propensity: Annotated[FiniteFloat, Field(gt=0, le=1)]
+    candidates: int
+    reason: str
+    predicted: tuple[NumberOrNone, ...] = ()
+    predicted_cost_s: FiniteFloat
+    policy_sha256: str = ""
+
+
+class ObservationDocument(_Stamped):
+    """What one target's quantity was on one field; ``value`` is None where it could not be measured."""
+
+    type: Literal["observation"] = "observation"
+    step: int
+    field: int
+    quantity: str
+    class_name: str = Field(alias="class")
+    value: NumberOrNone = None
+    predicted: NumberOrNone = None
+    note: str = ""
+
+
+class EstimateDocument(_Stamped):
+    """The running result after a step."""
+
+    type: Literal["estimate"] = "estimate"
+    step: int
+    quantities: tuple[QuantityResult, ...]
+
+
+class WarningDocument(_Stamped):
+    """Something that a reader of the result must know."""
+
+    type: Literal["warning"] = "warning"
+    message: str
+
+
+class ResumedDocument(_Stamped):
+    """An interrupted session goes on. Frames that were taken but never acknowledged were dropped."""
+
+    type: Literal["resumed"] = "resumed"
+    dropped_frames: int = 0
+
+
+class FinishedDocument(_Stamped):
+    """How the session ended."""
+
+    type: Literal["finished"] = "finished"
+    finish_reason: FinishReason
+    spent: SpentRecord
+    wall_time_s: FiniteFloat
+    quantities: tuple[QuantityResult, ...]
+    warnings: tuple[str, ...] = ()
+
+
+Document = (
+    StartedDocument
+    | StateDocument
+    | FrameDocument
+    | FocusDocument
+    | DecisionDocument
+    | ObservationDocument
+    | EstimateDocument
+    | WarningDocument
+    | ResumedDocument
+    | FinishedDocument
+)
+"""Any document."""
+
+DOCUMENT: TypeAdapter[Document] = TypeAdapter(Annotated[Document, Field(discriminator="type")])
+"""Reads a line of ``events.jsonl`` into the model of its ``type``."""

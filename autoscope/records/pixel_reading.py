@@ -1,0 +1,79 @@
+"""Reading ``session.h5``: one frame or class map at a time, whatever the writer is doing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from autoscope.core import BeamSettings, Frame, ImagingSettings, RecordError, StagePosition
+from autoscope.records.pixel_layout import COLUMNS, TABLE
+
+
+def open_for_reading(path: Path) -> h5py.File:
+    """Opens the file without regard to whether, or how, a writer has it open.
+
+    Raises:
+        RecordError: it is missing or not an HDF5 file.
+    """
+    try:
+        return h5py.File(path, "r", swmr=True, locking=False)
+    except OSError as error:
+        raise RecordError(f"cannot read {path}: {error}") from error
+
+
+def find_frame(file: h5py.File, index: int) -> tuple[h5py.Group, int]:
+    """The group and the row of a frame.
+
+    Raises:
+        RecordError: no such frame.
+    """
+    for group in file["frames"].values():
+        frames = group["table"]["frame"]
+        row = int(np.searchsorted(frames, index))
+        if row < len(frames) and frames[row] == index:
+            return group, row
+    raise RecordError(f"{file.filename} has no frame {index}")
+
+
+def read_frame(file: h5py.File, index: int) -> Frame:
+    """One frame as it was acquired, its pixels read-only.
+
+    Raises:
+        RecordError: no such frame.
+    """
+    group, row = find_frame(file, index)
+    entry = group["table"][row]
+    pixels = group["pixels"][row]
+    pixels.flags.writeable = False
+    number = {name: entry[name].item() for name in COLUMNS if TABLE[name].kind in "if"}
+    return Frame(
+        pixels=pixels,
+        position=StagePosition(*(number[key] for key in ("x_um", "y_um", "z_um", "tilt_deg"))),
+        imaging=ImagingSettings(*(number[key] for key in ("hfw_um", "width_px", "height_px", "dwell_us"))),
+        beam=BeamSettings(
+            kv=number["kv"],
+            current_pa=number["current_pa"],
+            detector=entry["detector"].decode(),
+            working_distance_mm=number["working_distance_mm"],
+        ),
+        time_s=number["time_s"],
+        frame_id=number["frame_id"],
+        dose_e_per_nm2=number["dose_e_per_nm2"],
+        microscope=entry["microscope"].decode(),
+    )
+
+
+def read_labels(file: h5py.File, index: int) -> NDArray[np.uint8] | None:
+    """The class map of a frame, None where it has none.
+
+    Raises:
+        RecordError: no such frame.
+    """
+    group, row = find_frame(file, index)
+    if "labels" not in group or row >= len(group["label_shape"]):
+        return None
+    height, width = (int(n) for n in group["label_shape"][row])
+    return np.asarray(group["labels"][row, :height, :width], np.uint8) if height else None

@@ -1,0 +1,162 @@
+"""``result.json``: what a session found, built from its documents alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal, TypeVar
+
+from pydantic import Field
+
+from autoscope.core import RecordError
+from autoscope.records.documents import (
+    Document,
+    EstimateDocument,
+    FinishedDocument,
+    FocusDocument,
+    FrameDocument,
+    ResumedDocument,
+    StartedDocument,
+    WarningDocument,
+)
+from autoscope.records.models import (
+    FinishReason,
+    InclusionResult,
+    KindRecord,
+    LabelCounts,
+    MicroscopeRecord,
+    QuantityResult,
+    Record,
+    SampleRecord,
+    SpentRecord,
+    SpentResult,
+    TargetRecord,
+)
+
+NEVER_FINISHED = (
+    "The session never finished: it was interrupted, or still runs. The figures are those of its last whole"
+    " step; `autoscope run --resume` goes on with it."
+)
+
+_D = TypeVar("_D", bound=Document)
+
+
+class SessionResult(Record):
+    """The result of a session; serialised by alias it is ``result.json``."""
+
+    schema_: Literal["autoscope.result/1"] = Field(default="autoscope.result/1", alias="schema")
+    autoscope_version: str
+    finish_reason: FinishReason
+    microscope: MicroscopeRecord
+    sample: SampleRecord
+    started: str
+    finished: str
+    specimen: str
+    seed: int
+    policy: KindRecord
+    model: KindRecord
+    spent: SpentResult
+    quantities: tuple[QuantityResult, ...]
+    inclusions: tuple[InclusionResult, ...] = ()
+    labels: LabelCounts = LabelCounts()
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """The text of ``result.json``."""
+        return self.model_dump_json(by_alias=True, indent=2) + "\n"
+
+
+def finished_document(documents: Sequence[Document]) -> FinishedDocument | None:
+    """The document that ended the session, None if it never ended or was taken up again afterwards."""
+    for document in reversed(documents):
+        if isinstance(document, FinishedDocument):
+            return document
+        if isinstance(document, ResumedDocument):
+            return None
+    return None
+
+
+def started_document(documents: Sequence[Document]) -> StartedDocument:
+    """The document that began the session.
+
+    Raises:
+        RecordError: there is none.
+    """
+    first = next((d for d in documents if isinstance(d, StartedDocument)), None)
+    if first is None:
+        raise RecordError(
+            "the session was interrupted before its first document, 'started': it holds nothing to report"
+        )
+    return first
+
+
+def build_result(documents: Sequence[Document]) -> SessionResult:
+    """Builds the result from the documents of a session, whole or interrupted.
+
+    A session that never finished has finish reason ``failed`` and a warning that says so.
+
+    Args:
+        documents: all documents in their order.
+
+    Raises:
+        RecordError: the session holds no ``started`` document.
+    """
+    started = started_document(documents)
+    finished = finished_document(documents)
+    warnings = [d.message for d in documents if isinstance(d, WarningDocument)]
+    if finished is None:
+        reason: FinishReason = "failed"
+        warnings.append(NEVER_FINISHED)
+        quantities = _last_quantities(documents, started)
+        spent, wall_time_s = _last_spent(documents), _wall_time_s(started.time, documents[-1].time)
+    else:
+        reason, quantities = finished.finish_reason, finished.quantities
+        spent, wall_time_s = finished.spent, finished.wall_time_s
+        warnings.extend(finished.warnings)
+    return SessionResult(
+        autoscope_version=started.autoscope_version,
+        finish_reason=reason,
+        microscope=started.microscope,
+        sample=started.sample,
+        started=started.time,
+        finished=(finished or documents[-1]).time,
+        specimen=started.specimen,
+        seed=started.seed,
+        policy=started.policy,
+        model=started.model,
+        spent=SpentResult(**{**spent.model_dump(), "wall_time_s": wall_time_s}),
+        quantities=quantities,
+        warnings=tuple(dict.fromkeys(warnings)),
+    )
+
+
+def _last(documents: Sequence[Document], kind: type[_D]) -> _D | None:
+    return next((d for d in reversed(documents) if isinstance(d, kind)), None)
+
+
+def _last_quantities(documents: Sequence[Document], started: StartedDocument) -> tuple[QuantityResult, ...]:
+    estimate = _last(documents, EstimateDocument)
+    if estimate is not None:
+        return estimate.quantities
+    return tuple(_nothing_known(target, started) for target in started.targets)
+
+
+def _nothing_known(target: TargetRecord, started: StartedDocument) -> QuantityResult:
+    return QuantityResult(
+        quantity=target.quantity,
+        class_name=target.class_name,
+        confidence=target.confidence,
+        fields_in_region=started.fields_in_region,
+        tier=started.tier,
+    )
+
+
+def _last_spent(documents: Sequence[Document]) -> SpentRecord:
+    for document in reversed(documents):
+        if isinstance(document, FrameDocument | FocusDocument) and document.driver is not None:
+            return document.driver.spent
+    return SpentRecord()
+
+
+def _wall_time_s(first: str, last: str) -> float:
+    return max(0.0, (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds())
