@@ -1,1 +1,39 @@
 """The stepping core, one decision in and one observation out."""
+
+from autoscope.survey.grid import FieldGrid, lay_grid
+from autoscope.survey.protocols import (
+    Decision,
+    FieldSource,
+    Outcome,
+    Policy,
+    Prediction,
+    Predictor,
+    Proposal,
+    QuantityState,
+    SurveyView,
+    Target,
+)
+from autoscope.survey.statistics import Statistics
+from autoscope.survey.stepping import run, step
+from autoscope.survey.survey import Survey
+from autoscope.survey.table import TableSource
+
+__all__ = [
+    "Decision",
+    "FieldGrid",
+    "FieldSource",
+    "Outcome",
+    "Policy",
+    "Prediction",
+    "Predictor",
+    "Proposal",
+    "QuantityState",
+    "Statistics",
+    "Survey",
+    "SurveyView",
+    "TableSource",
+    "Target",
+    "lay_grid",
+    "run",
+    "step",
+]

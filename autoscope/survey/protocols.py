@@ -81,11 +81,15 @@ class Proposal:
         groups: None where each remaining field is a candidate by itself; otherwise one array of field
             indices for each candidate, in visiting order: a batch that is drawn as a whole. The groups
             are disjoint and cover the remaining fields.
+        inclusion: where the design has one inclusion probability for every field whatever was drawn before
+            (replicated systematic grids: 1/step²), that number; it is what is logged as the propensity.
+            The estimator always uses the probability given the past.
     """
 
     probability: NDArray[np.float64]
     reason: str
     groups: tuple[NDArray[np.intp], ...] | None = None
+    inclusion: float | None = None
 
 
 class Policy(Protocol):

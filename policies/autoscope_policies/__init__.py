@@ -1,1 +1,6 @@
-"""Policies that choose fields: baselines now, learned ones later."""
+"""Policies: a view of the survey in, a distribution over candidate fields out."""
+
+from autoscope_policies.designs import Proportional, Raster, Systematic, Uniform
+from autoscope_policies.registry import PLANNED, POLICIES, make_policy
+
+__all__ = ["PLANNED", "POLICIES", "Proportional", "Raster", "Systematic", "Uniform", "make_policy"]

@@ -1,0 +1,176 @@
+"""The difference estimator for fields drawn by any policy with known propensities.
+
+A population of N fields has weights a_i (they sum to 1) and values y_i; the quantity is
+theta = sum a_i y_i. At draw t the policy fixes, from the past only, a distribution over the fields
+(or groups of fields) that remain, R_t, and a prediction f_t of every one of them. The pseudo-value
+
+    Z_t = sum_{drawn before t} a y  +  sum_{R_t} a f_t  +  sum_{i in draw t} a_i (y_i - f_t(i)) / pi_i
+
+has expectation theta given the past, whatever the policy and however bad the predictions are, because
+pi_i is the probability that field i belongs to draw t given the past. Estimates average the
+pseudo-values with weights that are fixed from the past as well.
+
+Sources: Des Raj, J. Am. Stat. Assoc. 51 (1956) 269; Farquhar, Gal, Rainforth, ICLR 2021 (the weights;
+with f = 0 the estimate is their LURE); Shekhar et al., arXiv 2305.06884 (difference form).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from autoscope.core import EstimationError
+
+DISTRIBUTION_TOLERANCE = 1e-9
+"""By how much the probabilities of a distribution may miss 1 in sum (rounding)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """Pseudo-values averaged.
+
+    Attributes:
+        estimate: the weighted mean.
+        standard_error: its standard error; NaN with fewer than two effective draws.
+        effective_draws: K = (sum w)² / sum w², the number of equally weighted draws that weigh as much.
+    """
+
+    estimate: float
+    standard_error: float
+    effective_draws: float
+
+
+def pseudo_value(
+    measured_before: float,
+    predicted_rest: float,
+    weight: ArrayLike,
+    value: ArrayLike,
+    predicted: ArrayLike,
+    propensity: ArrayLike,
+) -> float:
+    """Z_t of one draw of ``k`` fields: an unbiased guess of theta given everything before the draw.
+
+    Args:
+        measured_before: sum of a_i y_i over the fields of all earlier draws.
+        predicted_rest: sum of a_i f_t(i) over the fields that remained when the draw was made, those of
+            the draw included.
+        weight: ``k``, a_i of the fields of the draw.
+        value: ``k``, their measured values.
+        predicted: ``k``, their predictions, fixed at the draw.
+        propensity: ``k`` (or one number), probability that each belongs to the draw, given the past.
+
+    Raises:
+        EstimationError: a propensity is not in (0, 1].
+    """
+    a, y, f = (np.asarray(item, float) for item in (weight, value, predicted))
+    pi = np.broadcast_to(np.asarray(propensity, float), a.shape)
+    if not ((pi > 0) & (pi <= 1)).all():
+        raise EstimationError(
+            f"a draw has propensity {pi[~((pi > 0) & (pi <= 1))].flat[0]:g}; propensities lie in (0, 1]:"
+            " a field that could not have been drawn, or whose chance is unknown, says nothing about the rest"
+        )
+    return float(measured_before + predicted_rest + (a * (y - f) / pi).sum())
+
+
+def draw_weights(remaining: ArrayLike) -> NDArray[np.float64]:
+    """Predictable weights w_t = 1 / ((N - t)(N - t + 1)) of METHODS section 2.
+
+    Args:
+        remaining: ``n``, units (fields, or groups that are drawn as a whole) that remained when each
+            draw was made, N - t + 1; at least 2, for the last unit completes a census.
+
+    Raises:
+        EstimationError: a draw had fewer than two units left.
+    """
+    left = np.asarray(remaining, float)
+    if (left < 2).any():
+        raise EstimationError("the draw that completes the census has no weight: the census is exact")
+    return np.asarray(1.0 / (left * (left - 1.0)))
+
+
+def combine(pseudo_values: ArrayLike, weights: ArrayLike, *, deviations: ArrayLike | None = None) -> Combined:
+    """Weighted mean of ``n`` pseudo-values with its standard error.
+
+    SE² = K/(K-1) sum w² (Z - mean)² / (sum w)², K = (sum w)² / sum w² (METHODS section 2).
+
+    Args:
+        pseudo_values: ``n``, Z.
+        weights: ``n``, positive, each fixed before its draw.
+        deviations: ``n``, to be used for |Z - mean| where Z is known only within bounds.
+    """
+    z, w = np.asarray(pseudo_values, float), np.asarray(weights, float)
+    total = w.sum()
+    estimate = float(w @ z / total)
+    effective = float(total**2 / (w @ w))
+    if len(z) < 2 or effective <= 1:
+        return Combined(estimate, float("nan"), effective)
+    away = z - estimate if deviations is None else np.asarray(deviations, float)
+    variance = effective / (effective - 1) * (w * w) @ away**2 / total**2
+    return Combined(estimate, float(np.sqrt(variance)), effective)
+
+
+def check_distribution(probability: NDArray[np.float64], step: int) -> None:
+    """Refuses a distribution that is not one.
+
+    Args:
+        probability: one for each candidate.
+        step: the draw it is for, counted from 1.
+
+    Raises:
+        EstimationError: it has a NaN, a negative value, or does not sum to 1.
+    """
+    bad = ~(probability >= 0)
+    if bad.any():
+        at = int(np.flatnonzero(bad)[0])
+        raise EstimationError(
+            f"draw {step}: candidate {at} has probability {probability[at]:g};"
+            " a policy must return probabilities of 0 or more",
+            step=step,
+        )
+    total = float(probability.sum())
+    if not abs(total - 1.0) <= DISTRIBUTION_TOLERANCE * max(1, len(probability)) ** 0.5:
+        raise EstimationError(
+            f"draw {step}: the probabilities of {len(probability)} candidates sum to {total:.12g}, not to 1;"
+            " a policy must return a distribution",
+            step=step,
+        )
+
+
+def check_values(
+    values: NDArray[np.float64],
+    low: ArrayLike,
+    high: ArrayLike,
+    *,
+    step: int,
+    field: int,
+    names: tuple[str, ...],
+) -> None:
+    """Refuses measurements that the quantities' declared bounds exclude.
+
+    Args:
+        values: ``targets``, measured on one field.
+        low: lowest possible value of each target.
+        high: highest possible value of each target.
+        step: the field visit, counted from 1.
+        field: index of the field.
+        names: ``targets``, what each value is, for the message.
+
+    Raises:
+        EstimationError: the number of values is wrong, or one is NaN or out of bounds.
+    """
+    if values.shape != (len(names),):
+        raise EstimationError(
+            f"step {step}, field {field}: {values.size} values were measured for {len(names)} targets",
+            step=step, field=field,
+        )  # fmt: skip
+    lows, highs = np.broadcast_to(low, values.shape), np.broadcast_to(high, values.shape)
+    for name, value, least, most in zip(names, values, lows, highs, strict=True):
+        if not least <= value <= most:
+            raise EstimationError(
+                f"step {step}, field {field}: {name} = {value:g} lies outside its bounds"
+                f" [{least:g}, {most:g}]; the measurement is wrong, or the bounds declared for it are",
+                step=step,
+                field=field,
+            )

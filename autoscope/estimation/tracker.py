@@ -1,0 +1,275 @@
+"""One quantity followed through a survey: pseudo-values in, estimate, interval and verdict out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoscope.core import ConfigurationError, EstimationError, nearest
+from autoscope.estimation.betting import BettingInterval
+from autoscope.estimation.difference import Combined, combine, pseudo_value
+from autoscope.estimation.growing import GrowingTable
+from autoscope.estimation.intervals import STOPPING_ALLOWANCE, sequence_half_width, t_half_width
+
+TIERS = ("standard", "anytime", "guaranteed")
+MINIMUM_FIELDS = 50
+"""Fields that the standard tier wants before it trusts its t interval (METHODS section 2)."""
+MINIMUM_INFORMATIVE = 10
+"""How many of them must differ from their prediction."""
+MINIMUM_DRAWS = 10
+"""Independent draws that a t interval wants where a draw is a whole grid."""
+PRIOR_DRAWS = 5.0
+"""Draws' worth of trust in the predicted variance before the session has shown its own."""
+
+_Z, _Z_LOW, _Z_HIGH, _WEIGHT, _VARIANCE = range(5)
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What is asked of one quantity.
+
+    Attributes:
+        low: lowest possible value of the quantity on one field, and so of the quantity.
+        high: highest possible value.
+        confidence: coverage of the interval.
+        half_width: wanted half-width, absolute, or None.
+        relative: wanted half-width relative to the estimate, or None.
+    """
+
+    low: float
+    high: float
+    confidence: float
+    half_width: float | None
+    relative: float | None
+
+    def wanted(self, estimate: float) -> float:
+        """The half-width that is wanted when the estimate is this."""
+        if self.half_width is not None:
+            return self.half_width
+        return (self.relative or 0.0) * abs(estimate)
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """All that is fixed when a draw of ``k`` fields is made, for one quantity.
+
+    Attributes:
+        step: number of the draw, counted from 1.
+        fields: ``k`` indices.
+        weight: ``k``, a_i.
+        predicted: ``k``, f_t of these fields.
+        propensity: probability of this draw given the past.
+        predicted_rest: sum of a f_t over all fields that remained, these included.
+        remaining: units that remained: fields, or groups that are drawn as a whole.
+        down: largest sum of a (f - low) / q over the units: how far the last term can fall.
+        up: largest sum of a (high - f) / q over the units: how far it can rise.
+        variance: predicted variance of the pseudo-value, from the past only, positive.
+        covering: whether every remaining field could have been drawn. Where not, no interval is
+            defensible before the census is complete.
+    """
+
+    step: int
+    fields: NDArray[np.intp]
+    weight: NDArray[np.float64]
+    predicted: NDArray[np.float64]
+    propensity: float
+    predicted_rest: float
+    remaining: int
+    down: float
+    up: float
+    variance: float
+    covering: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Where a quantity stands.
+
+    Attributes:
+        estimate: the estimate; NaN before the first complete draw.
+        ci_low: lower end, None where no interval is defensible.
+        ci_high: upper end, likewise.
+        met: whether the goal is reached under the tier's rule.
+        estimator: what was computed, in words.
+        extra: further named numbers.
+    """
+
+    estimate: float
+    ci_low: float | None
+    ci_high: float | None
+    met: bool
+    estimator: str
+    extra: Mapping[str, float] = field(default_factory=dict)
+
+
+class QuantityTracker:
+    """Follows one quantity; draws come in the order in which they were made, each once.
+
+    A field that could not be measured stays in the population: it stands at its lowest possible value
+    in the lower end of every interval from then on, and at its highest in the upper end.
+
+    Args:
+        n_fields: fields in the population.
+        goal: what is asked.
+        tier: ``"standard"``, ``"anytime"`` or ``"guaranteed"`` (METHODS section 2).
+
+    Raises:
+        ConfigurationError: the tier is unknown.
+    """
+
+    def __init__(self, n_fields: int, goal: Goal, tier: str = "standard") -> None:
+        if tier not in TIERS:
+            raise ConfigurationError(
+                f"statistics.tier = {tier!r} is unknown{nearest(tier, TIERS)};"
+                f" it is one of {', '.join(TIERS)}"
+            )
+        self._goal, self._tier, self._n_fields = goal, tier, n_fields
+        self._rows = GrowingTable(5)
+        self._betting = BettingInterval(goal.low, goal.high, goal.confidence)
+        self._done = self._low = self._high = 0.0  # sums of a y: lost fields at f, lowest, highest
+        self._weight_done = 0.0
+        self._fields_done = self._informative = self._draws = 0
+        self._covering = True
+        self._scale = 1.0  # measured over predicted variance, from past draws
+        self._aim = math.nan  # half-width that the confidence sequence is tuned to, fixed early
+        self._reading = Reading(math.nan, None, None, False, self._name("no field measured yet"))
+
+    @property
+    def reading(self) -> Reading:
+        """Where the quantity stands after the last complete draw."""
+        return self._reading
+
+    def observe(self, draw: Draw, values: NDArray[np.float64], measured: NDArray[np.bool_]) -> None:
+        """Takes in a complete draw.
+
+        Args:
+            draw: what was fixed when it was made.
+            values: ``k`` measured values; ignored where ``measured`` is False.
+            measured: ``k``, False for a field that was drawn and could not be measured.
+
+        Raises:
+            EstimationError: the draw is out of order, or its propensity is not in (0, 1].
+        """
+        if draw.step != self._draws + 1:
+            raise EstimationError(
+                f"draw {draw.step} was observed after draw {self._draws};"
+                " draws are observed in order, each once",
+                step=draw.step,
+                field=int(draw.fields[0]),
+            )
+        y = np.where(measured, values, draw.predicted)
+        y_low = np.where(measured, values, self._goal.low)
+        y_high = np.where(measured, values, self._goal.high)
+        self._covering = self._covering and draw.covering
+        if self._covering and draw.remaining > 1:
+            self._take_pseudo_values(draw, y, y_low, y_high)
+        self._done += float(draw.weight @ y)
+        self._low += float(draw.weight @ y_low)
+        self._high += float(draw.weight @ y_high)
+        self._weight_done += float(draw.weight.sum())
+        self._fields_done += len(y)
+        self._informative += int(np.count_nonzero(measured & (values != draw.predicted)))
+        self._draws += 1
+        self._reading = self._read()
+
+    def _take_pseudo_values(
+        self, draw: Draw, y: NDArray[np.float64], y_low: NDArray[np.float64], y_high: NDArray[np.float64]
+    ) -> None:
+        rest, a, f, pi = draw.predicted_rest, draw.weight, draw.predicted, draw.propensity
+        z = pseudo_value(self._done, rest, a, y, f, pi)
+        z_low = pseudo_value(self._low, rest, a, y_low, f, pi)
+        z_high = pseudo_value(self._high, rest, a, y_high, f, pi)
+        variance = self._scale * draw.variance
+        wanted = self._goal.wanted(self._reading.estimate)
+        if self._tier == "guaranteed" or not self._mature:
+            bet = wanted / variance if wanted > 0 else 1 / (self._goal.high - self._goal.low)
+            self._betting.update(
+                z_low, z_high, self._low + rest - draw.down, self._high + rest + draw.up, bet
+            )
+        weight = 1 / variance if self._tier == "anytime" else 1 / (draw.remaining * (draw.remaining - 1))
+        self._rows.append(z, z_low, z_high, weight, draw.variance)
+        rows = self._rows.rows
+        mean = rows[:, _WEIGHT] @ rows[:, _Z] / rows[:, _WEIGHT].sum()
+        surprise = ((rows[:, _Z] - mean) ** 2 / rows[:, _VARIANCE]).sum()
+        self._scale = float((PRIOR_DRAWS + surprise) / (PRIOR_DRAWS + len(rows)))
+        if len(rows) <= MINIMUM_DRAWS:
+            self._aim = self._goal.wanted(float(mean))
+
+    @property
+    def _mature(self) -> bool:
+        """Whether a central limit theorem may be trusted; once true, it stays true."""
+        return (
+            self._fields_done >= MINIMUM_FIELDS
+            and self._informative >= MINIMUM_INFORMATIVE
+            and len(self._rows) >= MINIMUM_DRAWS
+        )
+
+    def _read(self) -> Reading:
+        if self._fields_done == self._n_fields:
+            met = (self._high - self._low) / 2 <= self._goal.wanted(self._done)
+            name = "census" if self._low == self._high else "census, unmeasured fields at their worst case"
+            return Reading(self._done, self._low, self._high, met, name, {})
+        if not self._covering:
+            mean = self._done / self._weight_done
+            return Reading(
+                mean, None, None, False, "mean of an unfinished raster, not representative, no interval", {}
+            )
+        rows = self._rows.rows
+        low, high = (combine(rows[:, column], rows[:, _WEIGHT]) for column in (_Z_LOW, _Z_HIGH))
+        middle = combine(rows[:, _Z], rows[:, _WEIGHT])
+        if self._tier == "guaranteed" or not self._mature:
+            return self._betting_reading(middle)
+        return self._central_limit_reading(low, middle, high)
+
+    def _betting_reading(self, middle: Combined) -> Reading:
+        low, high = self._feasible(self._betting.low, self._betting.high)
+        if low > high:  # the interval has failed (probability below alpha): say only what is certain
+            low, high = self._feasible(-math.inf, math.inf)
+        estimate = min(max(middle.estimate, low), high)
+        met = (high - low) / 2 <= self._goal.wanted(estimate)
+        what = "hedged betting interval"
+        if self._tier != "guaranteed":
+            what += f" until {MINIMUM_FIELDS} fields, {MINIMUM_INFORMATIVE} of them unlike their prediction"
+        return Reading(estimate, low, high, met, self._name(what), _numbers(middle, estimate))
+
+    def _central_limit_reading(self, low: Combined, middle: Combined, high: Combined) -> Reading:
+        error = self._standard_error(low.estimate, high.estimate)
+        combined = Combined(middle.estimate, error, middle.effective_draws)
+        if self._tier == "standard":
+            half = t_half_width(combined, self._goal.confidence)
+            what = f"t interval x {STOPPING_ALLOWANCE:g}"
+        else:
+            total = float(self._rows.rows[:, _WEIGHT].sum())
+            half = sequence_half_width(combined, total, self._goal.confidence, self._aim)
+            what = "asymptotic confidence sequence"
+        half_low, half_high = middle.estimate - low.estimate + half, high.estimate - middle.estimate + half
+        least, most = self._feasible(-math.inf, math.inf)
+        estimate = min(max(middle.estimate, least), most)
+        ends = max(estimate - half_low, least), min(estimate + half_high, most)
+        met = (half_low + half_high) / 2 <= self._goal.wanted(estimate)
+        return Reading(estimate, *ends, met, self._name(what), _numbers(combined, estimate))
+
+    def _standard_error(self, estimate_low: float, estimate_high: float) -> float:
+        """SE at the values of the unmeasured fields that make it largest (an upper bound of it)."""
+        rows = self._rows.rows
+        away = np.maximum(np.abs(rows[:, _Z_HIGH] - estimate_low), np.abs(rows[:, _Z_LOW] - estimate_high))
+        return combine(rows[:, _Z], rows[:, _WEIGHT], deviations=away).standard_error
+
+    def _feasible(self, low: float, high: float) -> tuple[float, float]:
+        """Cuts an interval to what the fields that are known leave possible, whatever the rest holds."""
+        rest = max(1.0 - self._weight_done, 0.0)
+        return max(low, self._low + self._goal.low * rest), min(high, self._high + self._goal.high * rest)
+
+    def _name(self, interval: str) -> str:
+        return f"difference estimator, {interval}"
+
+
+def _numbers(combined: Combined, estimate: float) -> dict[str, float]:
+    numbers = {"standard_error": combined.standard_error, "effective_draws": combined.effective_draws}
+    if combined.estimate != estimate:
+        numbers["estimate_before_bounds"] = combined.estimate
+    return numbers

@@ -1,0 +1,269 @@
+"""The survey: who has been drawn, what was measured, what is known, and which field comes next."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoscope.core import EstimationError, component_rng
+from autoscope.estimation import Draw, Goal, QuantityTracker, check_values
+from autoscope.survey.drawing import check_prediction, fix_draw, floored, pick, units_of
+from autoscope.survey.grid import FieldGrid
+from autoscope.survey.protocols import (
+    Decision,
+    Outcome,
+    Policy,
+    Prediction,
+    Predictor,
+    QuantityState,
+    SurveyView,
+    Target,
+)
+from autoscope.survey.statistics import Statistics
+
+_Array = TypeVar("_Array", bound=NDArray[Any])
+
+
+@dataclass(slots=True)
+class _OpenDraw:
+    """A draw that is made and not completely observed.
+
+    Attributes:
+        draws: for each target, what was fixed.
+        candidates: how many units had a chance.
+        logged: the propensity that the decision documents carry.
+        reason: why.
+        values: ``targets x k``, measured so far.
+        measured: ``k``, False for a field that could not be measured.
+        decided: fields handed out.
+        observed: fields that came back.
+    """
+
+    draws: tuple[Draw, ...]
+    candidates: int
+    logged: float
+    reason: str
+    values: NDArray[np.float64]
+    measured: NDArray[np.bool_]
+    decided: int = 0
+    observed: int = 0
+
+    @property
+    def fields(self) -> NDArray[np.intp]:
+        return self.draws[0].fields
+
+
+class Survey:
+    """One adaptive measurement of a region.
+
+    ``decide`` and ``observe`` alternate with a lag of one: a decision is made while the frame of the
+    decision before it is in flight, and knows only what was observed. Everything about a draw, its
+    distribution, the prediction of every field and the weight, is fixed when it is made. Repeating the
+    same calls with the same outcomes gives the same decisions, whatever the process.
+
+    Args:
+        grid: the population.
+        targets: what is asked; the survey is done when all are met, each with its own confidence.
+        policy: proposes distributions.
+        predictor: predicts the fields.
+        statistics: tier and exploration floor.
+        seed: seed of the draws.
+        travel_s: seconds for stage moves of these lengths (um, array in and out).
+        visit_s: seconds of a visit apart from travel.
+        start_xy_um: where the stage stands when the survey begins.
+    """
+
+    def __init__(
+        self,
+        *,
+        grid: FieldGrid,
+        targets: tuple[Target, ...],
+        policy: Policy,
+        predictor: Predictor,
+        statistics: Statistics,
+        seed: int,
+        travel_s: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+        visit_s: float,
+        start_xy_um: tuple[float, float],
+    ) -> None:
+        self._grid, self._targets, self._policy, self._predictor = grid, targets, policy, predictor
+        self._statistics, self._seed = statistics, seed
+        self._travel_s, self._visit_s, self._xy_um = travel_s, visit_s, start_xy_um
+        self._free = np.ones(len(grid), bool)
+        self._names = tuple(f"{target.quantity} of {target.class_name}" for target in targets)
+        self._trackers = tuple(
+            QuantityTracker(
+                len(grid), Goal(t.low, t.high, t.confidence, t.half_width, t.relative), statistics.tier
+            )
+            for t in targets
+        )
+        self._open: deque[_OpenDraw] = deque()
+        self._pending: deque[Decision] = deque()
+        self._steps = self._draws = self._measured = self._lost = 0
+
+    @property
+    def pending(self) -> tuple[Decision, ...]:
+        """Decisions whose outcome has not been observed, oldest first."""
+        return tuple(self._pending)
+
+    @property
+    def met(self) -> bool:
+        """Whether every target is reached on what has been observed."""
+        return all(tracker.reading.met for tracker in self._trackers)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every field of the population has been visited and observed."""
+        return not self._pending and not self._unvisited()
+
+    def states(self) -> tuple[QuantityState, ...]:
+        """Where each target stands, on complete draws alone."""
+        return tuple(
+            self._state(target, tracker)
+            for target, tracker in zip(self._targets, self._trackers, strict=True)
+        )
+
+    def _state(self, target: Target, tracker: QuantityTracker) -> QuantityState:
+        now = tracker.reading
+        return QuantityState(
+            target=target,
+            estimate=now.estimate,
+            ci_low=now.ci_low,
+            ci_high=now.ci_high,
+            met=now.met,
+            fields_measured=self._measured,
+            fields_lost=self._lost,
+            estimator=now.estimator,
+            extra=now.extra,
+        )
+
+    def decide(self) -> Decision | None:
+        """Chooses the next field from what was observed, never from the decision in flight.
+
+        Returns:
+            The decision, or None when every field has been decided on.
+
+        Raises:
+            EstimationError: two decisions are unobserved already, or the policy or the predictor
+                returned something that would make the estimate wrong. The survey is unchanged then.
+        """
+        if len(self._pending) > 1:
+            raise EstimationError(
+                f"step {self._steps + 1} was to be decided with {len(self._pending)} outcomes missing;"
+                " at most one frame is in flight when a decision is made",
+                step=self._steps + 1,
+            )
+        if not self._unvisited():
+            return None
+        if not self._open or self._open[-1].decided == len(self._open[-1].fields):
+            self._open.append(self._draw(np.flatnonzero(self._free)))
+            self._draws += 1
+        return self._hand_out(self._open[-1])
+
+    def observe(self, decision: Decision, outcome: Outcome) -> None:
+        """Takes in what came of the oldest decision in flight.
+
+        Raises:
+            EstimationError: it is not the oldest decision in flight, or a value lies outside the bounds
+                that are declared for its quantity. The survey is unchanged then.
+        """
+        if not self._pending or decision.step != self._pending[0].step:
+            expected = f"step {self._pending[0].step}" if self._pending else "nothing"
+            raise EstimationError(
+                f"step {decision.step}, field {decision.field} was observed, but {expected} is awaited;"
+                " outcomes come in the order of the decisions, each once",
+                step=decision.step,
+                field=decision.field,
+            )
+        values = None if outcome.value is None else np.asarray(outcome.value, float)
+        if values is not None:
+            low, high = [t.low for t in self._targets], [t.high for t in self._targets]
+            check_values(values, low, high, step=decision.step, field=decision.field, names=self._names)
+            self._predictor.update(decision.field, values)
+        self._pending.popleft()
+        self._take(self._open[0], values)
+
+    def _take(self, draw: _OpenDraw, values: NDArray[np.float64] | None) -> None:
+        if values is None:
+            self._lost += 1
+        else:
+            self._measured += 1
+            draw.values[:, draw.observed] = values
+            draw.measured[draw.observed] = True
+        draw.observed += 1
+        if draw.observed == len(draw.fields):
+            self._open.popleft()
+            for tracker, fixed, row in zip(self._trackers, draw.draws, draw.values, strict=True):
+                tracker.observe(fixed, row, draw.measured)
+
+    def _unvisited(self) -> bool:
+        unfinished = bool(self._open) and self._open[-1].decided < len(self._open[-1].fields)
+        return unfinished or bool(self._free.any())
+
+    def _draw(self, remaining: NDArray[np.intp]) -> _OpenDraw:
+        step = self._draws + 1
+        prediction = self._predictor.predict()
+        check_prediction(prediction, self._targets, len(self._grid), step)
+        proposal = self._policy.propose(self._view(remaining, prediction))
+        units = units_of(proposal, remaining, step)
+        exploration = self._statistics.exploration if self._policy.floored else 0.0
+        probability = floored(proposal.probability, exploration, step)
+        chosen = pick(probability, component_rng(self._seed, "draw", step))
+        draws = fix_draw(step, units, probability, chosen, self._grid.weight, prediction, self._targets)
+        logged = draws[0].propensity if proposal.inclusion is None else proposal.inclusion
+        shape = (len(self._targets), len(draws[0].fields))
+        return _OpenDraw(
+            draws, int(np.count_nonzero(probability)), logged, proposal.reason,
+            np.zeros(shape), np.zeros(shape[1], bool),
+        )  # fmt: skip
+
+    def _view(self, remaining: NDArray[np.intp], prediction: Prediction) -> SurveyView:
+        readings = [tracker.reading for tracker in self._trackers]
+        half_width = np.array(
+            [
+                np.inf if r.ci_low is None or r.ci_high is None else (r.ci_high - r.ci_low) / 2
+                for r in readings
+            ]
+        )
+        shown = Prediction(_read_only(prediction.value), _read_only(prediction.spread))
+        return SurveyView(
+            self._grid, _read_only(remaining), shown, _read_only(self._cost_s(remaining)), self._draws,
+            self._targets, _read_only(half_width),
+        )  # fmt: skip
+
+    def _cost_s(self, fields: NDArray[np.intp]) -> NDArray[np.float64]:
+        dx, dy = self._grid.x_um[fields] - self._xy_um[0], self._grid.y_um[fields] - self._xy_um[1]
+        return self._travel_s(np.hypot(dx, dy)) + self._visit_s
+
+    def _hand_out(self, draw: _OpenDraw) -> Decision:
+        place = draw.decided
+        field = int(draw.fields[place])
+        cost_s = float(self._cost_s(draw.fields[place : place + 1])[0])
+        draw.decided += 1
+        self._steps += 1
+        self._free[field] = False
+        self._xy_um = float(self._grid.x_um[field]), float(self._grid.y_um[field])
+        decision = Decision(
+            step=self._steps,
+            draw=draw.draws[0].step,
+            field=field,
+            propensity=draw.logged,
+            candidates=draw.candidates,
+            predicted=np.array([fixed.predicted[place] for fixed in draw.draws]),
+            predicted_cost_s=cost_s,
+            reason=draw.reason,
+            last_of_draw=draw.decided == len(draw.fields),
+        )
+        self._pending.append(decision)
+        return decision
+
+
+def _read_only(values: _Array) -> _Array:
+    view = values.view()
+    view.flags.writeable = False
+    return view
