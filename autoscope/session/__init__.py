@@ -1,1 +1,33 @@
-"""The runner around the survey."""
+"""The runner around the survey: states, records, recovery, the operator's wishes."""
+
+from autoscope.session.control import SessionControl
+from autoscope.session.journal import Journal
+from autoscope.session.measurer import Measurement, Measurer, SegmentingMeasurer, TargetMeasure, ValidSource
+from autoscope.session.overview import overview_tiles
+from autoscope.session.parts import Prepared, SessionParts
+from autoscope.session.past import Past
+from autoscope.session.progress import Listener, Progress, TimeLeft, half_width, time_left, wanted_half_width
+from autoscope.session.runner import SessionRunner
+from autoscope.session.settings import SessionSettings
+
+__all__ = [
+    "Journal",
+    "Listener",
+    "Measurement",
+    "Measurer",
+    "Past",
+    "Prepared",
+    "Progress",
+    "SegmentingMeasurer",
+    "SessionControl",
+    "SessionParts",
+    "SessionRunner",
+    "SessionSettings",
+    "TargetMeasure",
+    "TimeLeft",
+    "ValidSource",
+    "half_width",
+    "overview_tiles",
+    "time_left",
+    "wanted_half_width",
+]

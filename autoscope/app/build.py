@@ -1,0 +1,262 @@
+"""From a configuration to the parts of a session: the only place that names concrete classes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoscope.app.config import SYNTHETIC, Config, ScanConfig, TargetConfig
+from autoscope.core import (
+    BeamSettings,
+    ConfigurationError,
+    ImagingSettings,
+    Polygon,
+    Rectangle,
+    Region,
+    bounds,
+)
+from autoscope.microscope import Budget, Envelope
+from autoscope.session import SessionSettings, TargetMeasure
+from autoscope.survey import FieldGrid, Policy, Target, lay_grid
+from autoscope_policies import make_policy
+from autoscope_simulators import Imperfections, SimulatedMicroscope, SpecimenFile, Timing
+
+SHIPPED = ("pearlite", "inclusions", "superalloy")
+"""Synthetic kinds for which the package may carry a trained model."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """The model that a configuration asks for, its defaults resolved.
+
+    Attributes:
+        kind: ``"segmentation"``, ``"threshold"`` or ``"truth"``.
+        weights: file of a segmentation model.
+        sha256: hash of everything that defines it.
+        warnings: what the report must say about it.
+    """
+
+    kind: str
+    weights: Path | None
+    sha256: str
+    warnings: tuple[str, ...] = ()
+
+
+def imaging(scan: ScanConfig) -> ImagingSettings:
+    """Scan settings of a configuration's table."""
+    return ImagingSettings(scan.hfw_um, scan.width_px, scan.height_px, scan.dwell_us)
+
+
+def targets_of(config: Config) -> tuple[TargetMeasure, ...]:
+    """Targets and how they are measured.
+
+    Raises:
+        ConfigurationError: a quantity that this version cannot measure yet.
+    """
+    unknown = sorted({t.quantity for t in config.targets} - {"area_fraction"})
+    if unknown:
+        raise ConfigurationError(
+            *(f'targets: quantity = "{name}" cannot be measured by this version yet' for name in unknown)
+        )
+    return tuple(_target(target) for target in config.targets)
+
+
+def _target(config: TargetConfig) -> TargetMeasure:
+    target = Target(config.quantity, config.class_name, config.half_width, config.relative, config.confidence)
+    return TargetMeasure(target, config.min_feature_um)
+
+
+def envelope_of(config: Config, specimen: SpecimenFile) -> Envelope:
+    """The envelope; where the configuration says nothing, the simulated stage reaches the whole specimen."""
+    e, extent = config.envelope, specimen.extent
+    return Envelope(
+        x_um=e.x_um or (extent.x0_um, extent.x1_um),
+        y_um=e.y_um or (extent.y0_um, extent.y1_um),
+        z_um=e.z_um,
+        tilt_deg=e.tilt_deg,
+        kv=e.kv,
+        current_pa=e.current_pa,
+        working_distance_mm=e.working_distance_mm,
+        hfw_um=e.hfw_um,
+        keep_out=tuple(Rectangle(*corners) for corners in e.keep_out),
+    )
+
+
+def region_of(config: Config, specimen: SpecimenFile) -> Region:
+    """The region; the whole specimen by default.
+
+    Raises:
+        ConfigurationError: it reaches beyond the specimen.
+    """
+    extent = specimen.extent
+    if config.region.polygon_um is not None:
+        region: Region = Polygon(config.region.polygon_um)
+    elif config.region.rectangle_um is not None:
+        region = Rectangle(*config.region.rectangle_um)
+    else:
+        return extent
+    box, off = bounds(region), 1e-6
+    if (
+        box.x0_um < extent.x0_um - off
+        or box.y0_um < extent.y0_um - off
+        or box.x1_um > extent.x1_um + off
+        or box.y1_um > extent.y1_um + off
+    ):
+        raise ConfigurationError(
+            f"region [{box.x0_um:g}, {box.y0_um:g}, {box.x1_um:g}, {box.y1_um:g}] um reaches beyond the"
+            f" specimen [{extent.x0_um:g}, {extent.y0_um:g}, {extent.x1_um:g}, {extent.y1_um:g}] um"
+        )
+    return region
+
+
+def grid_of(config: Config, specimen: SpecimenFile) -> FieldGrid:
+    """The sampling grid of a configuration on its specimen.
+
+    Raises:
+        ConfigurationError: region outside specimen or envelope, or no field fits.
+    """
+    region, envelope = region_of(config, specimen), envelope_of(config, specimen)
+    reference = imaging(config.imaging.reference)
+    grid = lay_grid(
+        region,
+        specimen.tiles,
+        reference.hfw_um,
+        reference.vfw_um,
+        valid_fraction=specimen.valid_fraction,
+        reachable=_Reach(envelope),
+    )
+    _check_reach(grid, envelope)
+    return grid
+
+
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """Whether no keep-out zone covers a point."""
+
+    envelope: Envelope
+
+    def __call__(self, x_um: float, y_um: float) -> bool:
+        return not any(zone.contains(x_um, y_um) for zone in self.envelope.keep_out)
+
+
+def _check_reach(grid: FieldGrid, envelope: Envelope) -> None:
+    problems = []
+    for name, values, limits in (
+        ("x_um", grid.x_um, envelope.x_um),
+        ("y_um", grid.y_um, envelope.y_um),
+    ):
+        if limits is not None and (values.min() < limits[0] or values.max() > limits[1]):
+            outside = int(((values < limits[0]) | (values > limits[1])).sum())
+            problems.append(
+                f"region: {outside} of {len(grid)} field centres lie outside envelope.{name}"
+                f" = [{limits[0]:g}, {limits[1]:g}] um (they reach {values.min():g} to {values.max():g} um)"
+            )
+    if problems:
+        raise ConfigurationError(*problems)
+
+
+def settings_of(config: Config, specimen: SpecimenFile) -> SessionSettings:
+    """How the session images and focuses."""
+    beam = config.beam
+    return SessionSettings(
+        region=region_of(config, specimen),
+        overview=imaging(config.imaging.overview),
+        reference=imaging(config.imaging.reference),
+        beam=BeamSettings(
+            beam.kv, config.microscope.timing.beam_current_pa, beam.detector, beam.working_distance_mm
+        ),
+        focus_every_s=config.focus.every_s,
+        sharpness_drop=config.focus.sharpness_drop,
+    )
+
+
+def budget_of(config: Config) -> Budget:
+    """The budget."""
+    b = config.budget
+    return Budget(b.beam_time_s, b.dose_e_per_nm2, b.eds_live_s, b.frames)
+
+
+def microscope_of(config: Config, specimen: SpecimenFile) -> SimulatedMicroscope:
+    """The simulated microscope over a specimen."""
+    t, i = config.microscope.timing, config.microscope.imperfections
+    timing = Timing(
+        stage_speed_um_per_s=t.stage_speed_um_per_s,
+        stage_acceleration_um_per_s2=t.stage_acceleration_um_per_s2,
+        stage_settle_s=t.stage_settle_s,
+        image_overhead_s=t.image_overhead_s,
+        autofocus_s=t.autofocus_s,
+        beam_current_pa=t.beam_current_pa,
+    )
+    return SimulatedMicroscope(
+        specimen,
+        envelope=envelope_of(config, specimen),
+        budget=budget_of(config),
+        seed=config.seed,
+        timing=timing,
+        imperfections=Imperfections.ideal()
+        if i.ideal
+        else Imperfections(pixel_size_error=i.pixel_size_error),
+        time_scale=config.microscope.time_scale,
+    )
+
+
+def policy_of(config: Config) -> Policy:
+    """The policy."""
+    return make_policy(config.policy.kind)
+
+
+def model_of(config: Config, specimen: SpecimenFile) -> ModelChoice:
+    """Resolves the model and its defaults; reads no weights.
+
+    Without a ``[model]`` a synthetic specimen is read with the model that ships for its kind, and any
+    other simulated specimen from its own truth, with a warning that the report prints.
+
+    Raises:
+        ConfigurationError: the model cannot be had.
+        ModelError: its file is missing, damaged, or was made for other classes.
+    """
+    model = config.model
+    if model.kind == "threshold":
+        return ModelChoice("threshold", None, _hash(["threshold", model.classes, model.thresholds]))
+    if model.kind == "truth":
+        return _truth(specimen, "the classes were read from the specimen's own truth: this is a test")
+    weights = model.weights or _shipped_for(config)
+    if weights is not None:
+        return _segmentation(weights, config)
+    if model.kind == "segmentation":
+        raise ConfigurationError('model.kind = "segmentation" needs model.weights = "M.safetensors"')
+    return _truth(specimen, "no [model] was given: the classes were read from the specimen's own truth")
+
+
+def _segmentation(weights: Path, config: Config) -> ModelChoice:
+    from autoscope.perception import read_card
+
+    card = read_card(weights)
+    for target in config.targets:
+        if target.class_name not in card.classes:
+            raise ConfigurationError(
+                f"targets: class {target.class_name!r} is not one that the model {weights.name} was made for:"
+                f" {', '.join(card.classes)}"
+            )
+    return ModelChoice("segmentation", weights, card.sha256)
+
+
+def _truth(specimen: SpecimenFile, warning: str) -> ModelChoice:
+    if specimen.class_names is None:
+        raise ConfigurationError(
+            f"[model] is missing, and specimen {specimen.name!r} has no truth: say how classes are recognised"
+        )
+    return ModelChoice("truth", None, _hash(["truth", specimen.sha256]), (warning,))
+
+
+def _shipped_for(config: Config) -> Path | None:
+    from autoscope.perception import shipped_model
+
+    kind = (config.microscope.specimen or "").removeprefix(SYNTHETIC)
+    return shipped_model(kind) if kind in SHIPPED else None
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()

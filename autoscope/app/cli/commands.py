@@ -1,0 +1,135 @@
+"""Which commands there are and what they take."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+
+def add_all(subparsers: Any) -> None:
+    """Adds every command to the parser."""
+    for add in (_run, _plan, _report, _specimen, _segment, _doctor):
+        add(subparsers)
+
+
+def _new(
+    subparsers: Any, name: str, text: str, home: str, *, as_json: bool = True
+) -> argparse.ArgumentParser:
+    """A command whose function ``run`` is imported from its module when it is called."""
+    new: argparse.ArgumentParser = subparsers.add_parser(name, help=text, description=text)
+    module, function = home.split(":")
+
+    def command(options: argparse.Namespace) -> int:
+        return int(getattr(import_module(f"autoscope.app.cli.{module}"), function)(options))
+
+    new.set_defaults(command=command)
+    new.add_argument("--debug", action="store_true", help="show a traceback when something goes wrong")
+    new.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
+    return new
+
+
+def _run(subparsers: Any) -> None:
+    new = _new(
+        subparsers,
+        "run",
+        "Run one autonomous session; without CONFIG the quickstart on an embedded specimen.",
+        "run:run",
+    )
+    new.add_argument("config", nargs="?", type=Path, metavar="CONFIG", help="a TOML configuration")
+    new.add_argument("--out", type=Path, metavar="DIR", help="session folder (default: sessions/TIME-NAME)")
+    new.add_argument("--seed", type=_seed, metavar="N", help="replaces the configuration's seed")
+    new.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY.PATH=VALUE",
+        help="replaces a value; values are TOML, as in targets.0.half_width=0.02",
+    )
+    new.add_argument("--resume", type=Path, metavar="DIR", help="go on with an interrupted session")
+
+
+def _plan(subparsers: Any) -> None:
+    new = _new(subparsers, "plan", "Say what a session would image and cost. Touches nothing.", "plan:run")
+    new.add_argument("config", type=Path, metavar="CONFIG")
+    new.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY.PATH=VALUE")
+
+
+def _report(subparsers: Any) -> None:
+    new = _new(
+        subparsers, "report", "Rebuild result.json and report.html from a session folder.", "report:run"
+    )
+    new.add_argument("folder", type=Path, metavar="DIR")
+
+
+def _specimen(subparsers: Any) -> None:
+    group = subparsers.add_parser("specimen", help="Make specimens and say what is true of them.")
+    inner = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    new = _new(inner, "import", "Make a specimen file from stored micrographs.", "specimen:run_import")
+    new.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    new.add_argument(
+        "--mask", nargs="+", action="extend", default=[], type=Path, metavar="MASK",
+        help="class masks, in the images' order",
+    )  # fmt: skip
+    new.add_argument("--pixel-nm", type=float, metavar="X", help="pixel size, where the images do not tell")
+    new.add_argument("--classes", metavar="A,B,C", help="class names in mask-value order")
+    new.add_argument("--name", help="name of the specimen (default: the file's)")
+    new.add_argument("--detector", default="bse", choices=("bse", "se"))
+    new.add_argument("--source", default="", help="where the images come from; printed in every report")
+    new.add_argument("--licence", default="", help="their licence; printed in every report")
+    new.add_argument(
+        "--keep-black", action="store_true", help="treat large areas of exactly black pixels as specimen"
+    )
+    new.add_argument("-o", "--output", type=Path, required=True, metavar="F.h5")
+    new = _new(inner, "generate", "Make a synthetic specimen with exact truth.", "specimen:run_generate")
+    new.add_argument("kind", metavar="KIND", help="pearlite, inclusions, superalloy")
+    new.add_argument("--seed", type=_seed, default=0, metavar="N")
+    new.add_argument("--size-um", nargs=2, type=float, metavar=("W", "H"))
+    new.add_argument("-o", "--output", type=Path, required=True, metavar="F.h5")
+    new = _new(
+        inner, "truth", "Print the true value of every quantity of a configuration.", "specimen:run_truth"
+    )
+    new.add_argument("specimen", nargs="?", metavar="SPECIMEN", help="a file or synthetic:KIND")
+    new.add_argument("--config", type=Path, required=True, metavar="CONFIG")
+
+
+def _segment(subparsers: Any) -> None:
+    group = subparsers.add_parser("segment", help="Train, evaluate and use segmentation models.")
+    inner = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    new = _new(inner, "train", "Train a segmentation model from images and masks.", "segment:run_train")
+    new.add_argument("--images", type=Path, required=True, metavar="DIR")
+    new.add_argument("--masks", type=Path, required=True, metavar="DIR")
+    new.add_argument("--classes", required=True, metavar="A,B,C", help="class names in mask-value order")
+    new.add_argument("-o", "--output", type=Path, required=True, metavar="M.safetensors")
+    new.add_argument("--encoder", default="resnet18", metavar="NAME")
+    new.add_argument("--encoder-weights", type=Path, metavar="FILE", help="a local checkpoint")
+    new.add_argument("--steps", type=int, metavar="N", help="optimiser steps")
+    new.add_argument("--seed", type=_seed, default=0, metavar="N")
+    new.add_argument(
+        "--validation", nargs="+", action="extend", default=[], metavar="NAME",
+        help="names of the images that are held out for validation (default: about a fifth)",
+    )  # fmt: skip
+    new = _new(inner, "evaluate", "Score a model on images with masks.", "segment:run_evaluate")
+    new.add_argument("model", type=Path, metavar="M.safetensors")
+    new.add_argument("--images", type=Path, required=True, metavar="DIR")
+    new.add_argument("--masks", type=Path, required=True, metavar="DIR")
+    new.add_argument("--picture", type=Path, metavar="PNG", help="write the confusion matrix as a picture")
+    new = _new(inner, "predict", "Write class maps of images as index PNGs.", "segment:run_predict")
+    new.add_argument("model", type=Path, metavar="M.safetensors")
+    new.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    new.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    new.add_argument("--probabilities", action="store_true", help="write class probabilities too (.npz)")
+
+
+def _doctor(subparsers: Any) -> None:
+    new = _new(subparsers, "doctor", "Say what works here: versions, GPU, disk, specimen.", "doctor:run")
+    new.add_argument("config", nargs="?", type=Path, metavar="CONFIG")
+
+
+def _seed(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{value} is negative")
+    return value

@@ -1,0 +1,89 @@
+"""What exists only after the overview: the frozen model, the predictor and the survey."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from autoscope.app.build import ModelChoice, imaging, policy_of, targets_of
+from autoscope.app.config import Config
+from autoscope.app.truth import TruthMeasurer
+from autoscope.core import ConfigurationError, Frame, Rectangle
+from autoscope.microscope import Microscope
+from autoscope.perception.overview import OverviewPredictor, overview_features
+from autoscope.session import Measurer, Prepared, SegmentingMeasurer
+from autoscope.survey import FieldGrid, Statistics, Survey
+from autoscope_simulators import SpecimenFile
+
+
+def preparer(
+    config: Config, specimen: SpecimenFile, grid: FieldGrid, model: ModelChoice, microscope: Microscope
+) -> Callable[[Sequence[Frame]], Prepared]:
+    """Returns the function that a session calls when its overview is complete."""
+
+    def prepare(frames: Sequence[Frame]) -> Prepared:
+        measurer, notes = _measurer(config, specimen, grid, model, frames)
+        return Prepared(measurer, survey_of(config, grid, microscope, frames), notes)
+
+    return prepare
+
+
+def survey_of(config: Config, grid: FieldGrid, microscope: Microscope, frames: Sequence[Frame]) -> Survey:
+    """The survey of a configuration with its predictor, which reads the overview's frames."""
+    targets = tuple(measure.target for measure in targets_of(config))
+    reference = imaging(config.imaging.reference)
+    start = microscope.position() if not frames else frames[-1].position
+    return Survey(
+        grid=grid,
+        targets=targets,
+        policy=policy_of(config),
+        predictor=OverviewPredictor(overview_features(frames, grid) if frames else None, grid, targets),
+        statistics=Statistics(tier=config.statistics.tier, exploration=config.policy.exploration),
+        seed=config.seed,
+        travel_s=microscope.predict_travel_s,
+        visit_s=microscope.predict_image_s(reference),
+        start_xy_um=(start.x_um, start.y_um),
+    )
+
+
+def _measurer(
+    config: Config, specimen: SpecimenFile, grid: FieldGrid, model: ModelChoice, frames: Sequence[Frame]
+) -> tuple[Measurer, tuple[str, ...]]:
+    measures = targets_of(config)
+    if model.kind == "truth":
+        return TruthMeasurer(specimen, grid, measures), ()
+    if model.kind == "segmentation" and model.weights is not None:
+        from autoscope.perception import load_segmenter
+
+        return SegmentingMeasurer(load_segmenter(model.weights), grid, measures, specimen), ()
+    return _threshold(config, specimen, grid, frames)
+
+
+def _threshold(
+    config: Config, specimen: SpecimenFile, grid: FieldGrid, frames: Sequence[Frame]
+) -> tuple[Measurer, tuple[str, ...]]:
+    from autoscope.perception import ThresholdSegmenter, fit_thresholds
+
+    classes = config.model.classes
+    notes: tuple[str, ...] = ()
+    thresholds = config.model.thresholds
+    if thresholds is None:
+        if not frames:
+            raise ConfigurationError("model: multi-Otsu thresholds need an overview; give model.thresholds")
+        pixels = [_specimen_pixels(frame, specimen) for frame in frames]
+        thresholds = fit_thresholds([p for p in pixels if p.size], len(classes))
+        said = ", ".join(f"{value:.3f}" for value in thresholds)
+        notes = (f"grey-level thresholds from multi-Otsu on the overview, frozen for the session: {said}",)
+    segmenter = ThresholdSegmenter(classes, thresholds)
+    return SegmentingMeasurer(segmenter, grid, targets_of(config), specimen), notes
+
+
+def _specimen_pixels(frame: Frame, specimen: SpecimenFile) -> NDArray[Any]:
+    """The pixels of an overview frame that show specimen."""
+    half_x, half_y = frame.imaging.hfw_um / 2, frame.imaging.vfw_um / 2
+    x, y = frame.position.x_um, frame.position.y_um
+    window = Rectangle(x - half_x, y - half_y, x + half_x, y + half_y)
+    shape = (frame.pixels.shape[0], frame.pixels.shape[1])
+    return frame.pixels[specimen.valid_window(window, shape)]

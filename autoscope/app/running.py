@@ -1,0 +1,296 @@
+"""Running a session from a configuration, or going on with an interrupted one."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+import autoscope
+from autoscope.app import build
+from autoscope.app.config import Config
+from autoscope.app.loading import config_from, dump_config
+from autoscope.app.preparing import preparer
+from autoscope.app.specimens import Announce, open_specimen
+from autoscope.core import ConfigurationError, RecordError
+from autoscope.records import (
+    Document,
+    KindRecord,
+    MicroscopeRecord,
+    ResumedDocument,
+    SampleRecord,
+    SessionResult,
+    SessionWriter,
+    StartedDocument,
+    TargetRecord,
+    finished_document,
+    open_session,
+)
+from autoscope.session import (
+    Journal,
+    Listener,
+    Past,
+    SessionControl,
+    SessionParts,
+    SessionRunner,
+    overview_tiles,
+)
+from autoscope.survey import FieldGrid
+from autoscope_simulators import SimulatedMicroscope, SpecimenFile
+
+RESUMABLE = ("stopped_by_operator", "instrument_fault", "failed")
+"""Endings after which a session may be taken up again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A configuration that was checked against its specimen, before anything is touched."""
+
+    config: Config
+    specimen: SpecimenFile
+    grid: FieldGrid
+    model: build.ModelChoice
+    microscope: SimulatedMicroscope
+
+
+def check(config: Config, announce: Announce | None = None) -> Checked:
+    """Opens the specimen and builds everything that can be wrong, without touching the instrument.
+
+    Raises:
+        ConfigurationError: the configuration does not fit its specimen, model or envelope.
+        SpecimenError: the specimen cannot be read.
+        ModelError: the model cannot be read.
+    """
+    _refuse_unbuilt(config)
+    build.targets_of(config)
+    specimen = open_specimen(config.microscope, announce)
+    model = build.model_of(config, specimen)
+    _check_classes(config, model, specimen)
+    grid = build.grid_of(config, specimen)
+    build.policy_of(config)
+    microscope = build.microscope_of(config, specimen)
+    settings = build.settings_of(config, specimen)
+    microscope.envelope.check_beam(settings.beam)
+    microscope.envelope.check_imaging(settings.overview)
+    microscope.envelope.check_imaging(settings.reference)
+    overview_tiles(grid, settings.overview, microscope.envelope)
+    _check_detector(config, microscope)
+    return Checked(config, specimen, grid, model, microscope)
+
+
+def run_session(
+    config: Config,
+    out: Path | None = None,
+    *,
+    control: SessionControl | None = None,
+    listener: Listener | None = None,
+    announce: Announce | None = None,
+) -> SessionResult:
+    """Runs one autonomous session and writes its folder, result and report.
+
+    Args:
+        config: what to measure and how.
+        out: the session folder, new or empty; by default one under ``sessions/`` named by time and sample.
+        control: lets an operator pause, skip and stop.
+        listener: told of every step.
+        announce: told of things that take a while before the session begins.
+
+    Raises:
+        ConfigurationError: bad configuration; nothing was touched.
+        AutoscopeError: the session failed; its folder says how.
+    """
+    checked = check(config, announce)
+    folder = default_folder(config) if out is None else out
+    writer = SessionWriter.create(folder, dump_config(config), _columns(checked.grid))
+    with writer:
+        writer.append(_started(checked))
+        return _run(checked, writer, folder, control, listener, None)
+
+
+def resume_session(
+    folder: Path,
+    *,
+    control: SessionControl | None = None,
+    listener: Listener | None = None,
+    announce: Announce | None = None,
+) -> SessionResult:
+    """Goes on with an interrupted session: the same draws, the same intervals.
+
+    A session that finished is not touched; its result is returned.
+
+    Raises:
+        RecordError: the folder is not a session, or is damaged.
+        ConfigurationError: the files that the session needs are gone.
+    """
+    view = open_session(folder)
+    ended = finished_document(view.documents())
+    if ended is not None and ended.finish_reason not in RESUMABLE:
+        return view.result()
+    config = config_from(tomllib.loads(view.config_toml), name=str(folder / "config.toml"))
+    checked = check(config, announce)
+    writer, documents = SessionWriter.resume(folder)
+    with writer:
+        if not documents:
+            writer.append(_started(checked))
+        else:
+            _same_files(documents, checked)
+            writer.append(ResumedDocument(dropped_frames=writer.dropped_frames))
+        past = Past(tuple(documents), open_session(folder))
+        return _run(checked, writer, folder, control, listener, past)
+
+
+def default_folder(config: Config) -> Path:
+    """``sessions/2026-01-31T12-00-00-NAME`` in the working directory."""
+    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S")
+    name = config.sample.id or Path(config.microscope.specimen or "session").stem.replace(":", "-")
+    safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
+    return Path("sessions") / f"{stamp}-{safe}"
+
+
+def _run(
+    checked: Checked,
+    writer: SessionWriter,
+    folder: Path,
+    control: SessionControl | None,
+    listener: Listener | None,
+    past: Past | None,
+) -> SessionResult:
+    from autoscope.report import write_report
+
+    parts = _parts(checked)
+    journal = Journal(
+        writer,
+        [measure.target for measure in build.targets_of(checked.config)],
+        policy_sha256=parts.policy_sha256,
+        tier=checked.config.statistics.tier,
+        fields_in_region=len(checked.grid),
+    )
+    with checked.microscope:
+        SessionRunner(parts, journal, control, listener, past).run()
+    result = open_session(folder).result()
+    writer.write_result(result)
+    write_report(folder)
+    return result
+
+
+def _parts(checked: Checked) -> SessionParts:
+    config, grid, specimen = checked.config, checked.grid, checked.specimen
+    warnings = list(checked.model.warnings)
+    if grid.unreachable:
+        warnings.append(
+            f"{grid.unreachable} fields lie under a keep-out zone: they are not part of what is reported on"
+        )
+    return SessionParts(
+        microscope=checked.microscope,
+        settings=build.settings_of(config, specimen),
+        grid=grid,
+        prepare=preparer(config, specimen, grid, checked.model, checked.microscope),
+        policy_sha256=build.policy_of(config).sha256,
+        warnings=tuple(warnings),
+    )
+
+
+def _started(checked: Checked) -> StartedDocument:
+    config, grid, specimen = checked.config, checked.grid, checked.specimen
+    targets = tuple(
+        TargetRecord(
+            quantity=t.quantity, class_name=t.class_name, half_width=t.half_width, relative=t.relative,
+            confidence=t.confidence, min_feature_um=t.min_feature_um,
+        )
+        for t in config.targets
+    )  # fmt: skip
+    policy = build.policy_of(config)
+    info = checked.microscope.info
+    return StartedDocument(
+        autoscope_version=autoscope.__version__,
+        seed=config.seed,
+        microscope=MicroscopeRecord(kind=info.kind, simulated=info.simulated, name=info.name),
+        sample=SampleRecord(**config.sample.model_dump()),
+        specimen=config.microscope.specimen or "",
+        specimen_source=specimen.source,
+        specimen_licence=specimen.licence,
+        policy=KindRecord(kind=policy.name, sha256=policy.sha256),
+        model=KindRecord(kind=checked.model.kind, sha256=checked.model.sha256),
+        tier=config.statistics.tier,
+        exploration=config.policy.exploration if policy.floored else None,
+        targets=targets,
+        classes=_classes(checked),
+        fields_in_region=len(grid),
+        region_area_um2=grid.valid_area_um2,
+    )
+
+
+def _classes(checked: Checked) -> tuple[str, ...]:
+    if checked.model.kind == "threshold":
+        return checked.config.model.classes
+    if checked.model.kind == "truth":
+        return checked.specimen.class_names or ()
+    from autoscope.perception import read_card
+
+    return tuple(read_card(checked.model.weights).classes) if checked.model.weights else ()
+
+
+def _columns(grid: FieldGrid) -> Mapping[str, NDArray[Any]]:
+    import numpy as np
+
+    return {
+        "x_um": grid.x_um,
+        "y_um": grid.y_um,
+        "row": grid.row,
+        "column": grid.column,
+        "weight": grid.weight,
+        "valid_fraction": grid.valid_fraction,
+        "hfw_um": np.asarray(grid.hfw_um),
+        "vfw_um": np.asarray(grid.vfw_um),
+    }
+
+
+def _same_files(documents: tuple[Document, ...], checked: Checked) -> None:
+    """Refuses to go on with another model than the one that the session began with."""
+    started = next(d for d in documents if isinstance(d, StartedDocument))
+    if started.model.sha256 != checked.model.sha256:
+        raise RecordError(
+            "the model's file has changed since the session began; the model that defines the measured value"
+            " is frozen for a session: put the old file back, or start a new session"
+        )
+
+
+def _check_classes(config: Config, model: build.ModelChoice, specimen: SpecimenFile) -> None:
+    known = {"threshold": config.model.classes, "truth": specimen.class_names}.get(model.kind)
+    if known is None:
+        return
+    wrong = [t.class_name for t in config.targets if t.class_name not in known]
+    if wrong:
+        raise ConfigurationError(
+            *(
+                f"targets: class {name!r} is not one of the {model.kind} model's: {', '.join(known)}"
+                for name in wrong
+            )
+        )
+
+
+def _check_detector(config: Config, microscope: SimulatedMicroscope) -> None:
+    if config.beam.detector not in microscope.detectors:
+        raise ConfigurationError(
+            f"beam.detector = {config.beam.detector!r} is not on this microscope, which has"
+            f" {', '.join(microscope.detectors)}"
+        )
+
+
+def _refuse_unbuilt(config: Config) -> None:
+    problems = []
+    if config.microscope.kind == "epics":
+        problems.append('microscope.kind = "epics": this version drives the simulated microscope only')
+    if config.eds.enabled:
+        problems.append("eds.enabled = true: this version measures no spectra")
+    if config.labels.queue is not None:
+        problems.append("labels.queue: this version has no label queue")
+    if config.policy.weights is not None:
+        problems.append("policy.weights: this version has no learned policy")
+    if problems:
+        raise ConfigurationError(*problems)

@@ -1,0 +1,69 @@
+"""Finding the specimen that a configuration names; synthetic ones are generated once and kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import platformdirs
+
+from autoscope.app.config import SYNTHETIC, MicroscopeConfig
+from autoscope.core import ConfigurationError, nearest
+from autoscope_simulators import KINDS, SpecimenFile, generate, write_specimen
+
+Announce = Callable[[str], None]
+
+
+def specimen_path(config: MicroscopeConfig, announce: Announce | None = None) -> Path:
+    """The specimen file of a configuration.
+
+    A synthetic specimen is generated on first use into the user's cache folder, under a name that holds
+    its kind, seed, size and the hash of the code that generates it.
+
+    Args:
+        config: names the specimen.
+        announce: told when something is generated, which takes a while.
+
+    Raises:
+        ConfigurationError: there is no such kind or file.
+    """
+    name = config.specimen or ""
+    if not name.startswith(SYNTHETIC):
+        return Path(name)
+    kind = name.removeprefix(SYNTHETIC)
+    if kind not in KINDS:
+        raise ConfigurationError(
+            f"microscope.specimen: no synthetic specimen {kind!r}{nearest(kind, list(KINDS))};"
+            f" there are {', '.join(KINDS)}"
+        )
+    path = _cached(kind, config)
+    if not path.exists():
+        if announce is not None:
+            announce(f"generating the synthetic specimen {kind!r} (once)")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_specimen(generate(kind, seed=config.specimen_seed, size_um=config.specimen_size_um), path)
+    return path
+
+
+def open_specimen(config: MicroscopeConfig, announce: Announce | None = None) -> SpecimenFile:
+    """Opens the specimen of a configuration; see :func:`specimen_path`."""
+    return SpecimenFile(specimen_path(config, announce))
+
+
+def _cached(kind: str, config: MicroscopeConfig) -> Path:
+    size = config.specimen_size_um
+    extent = "default" if size is None else f"{size[0]:g}x{size[1]:g}"
+    folder = Path(platformdirs.user_cache_dir("autoscope")) / "specimens"
+    return folder / f"{kind}-{config.specimen_seed}-{extent}-{_generator_hash()}.h5"
+
+
+def _generator_hash() -> str:
+    """Hash of the code that generates and stores specimens, so that a changed one is never mistaken."""
+    import autoscope_simulators
+
+    digest = hashlib.sha256()
+    root = Path(autoscope_simulators.__file__).parent
+    for source in sorted(root.rglob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:12]

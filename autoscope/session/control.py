@@ -1,0 +1,53 @@
+"""What an operator may ask of a running session, from any thread or signal handler."""
+
+from __future__ import annotations
+
+import threading
+
+
+class SessionControl:
+    """Pause, resume, skip and stop. Requests are taken up between two actions of the microscope."""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+        self._running = threading.Event()
+        self._running.set()
+        self._skip = threading.Event()
+
+    def stop(self) -> None:
+        """Ends the session cleanly: what was measured is kept and reported."""
+        self._stop.set()
+        self._running.set()
+
+    def pause(self) -> None:
+        """Holds the session before its next move."""
+        self._running.clear()
+
+    def resume(self) -> None:
+        """Lets a paused session go on."""
+        self._running.set()
+
+    def skip_field(self) -> None:
+        """Gives up the field that is being visited; it stays in the population at its worst case."""
+        self._skip.set()
+
+    @property
+    def stop_requested(self) -> bool:
+        """Whether the session is to end."""
+        return self._stop.is_set()
+
+    @property
+    def paused(self) -> bool:
+        """Whether the session is to be held."""
+        return not self._running.is_set()
+
+    def take_skip(self) -> bool:
+        """Whether a skip was asked for; asking clears it."""
+        if self._skip.is_set():
+            self._skip.clear()
+            return True
+        return False
+
+    def wait_while_paused(self) -> None:
+        """Blocks until the session may go on or must stop."""
+        self._running.wait()

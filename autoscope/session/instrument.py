@@ -1,0 +1,169 @@
+"""The microscope as the survey's source of measurements: travel, acquire, and measure while travelling."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from autoscope.core import (
+    BudgetError,
+    Frame,
+    ImagingSettings,
+    InstrumentError,
+    KeepOutError,
+    LimitError,
+    StagePosition,
+)
+from autoscope.microscope import Microscope
+from autoscope.session.control import SessionControl
+from autoscope.session.focus import FocusKeeper, sharpness
+from autoscope.session.journal import Journal
+from autoscope.session.measurer import Measurer
+from autoscope.session.settings import SessionSettings
+from autoscope.survey import Decision, FieldGrid, Outcome
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """A frame that was taken and not yet measured; ``frame`` is None where none could be taken."""
+
+    decision: Decision
+    frame: Frame | None
+    index: int | None
+    note: str = ""
+
+
+class Imaging:
+    """Moves, focuses and takes frames, and writes each of them down.
+
+    Args:
+        microscope: the instrument.
+        settings: how to image and focus.
+        journal: the session's records.
+    """
+
+    def __init__(self, microscope: Microscope, settings: SessionSettings, journal: Journal) -> None:
+        self.microscope, self.settings, self.journal = microscope, settings, journal
+        self.focus = FocusKeeper(settings.focus_every_s, settings.sharpness_drop)
+        self._legs: list[StagePosition] = []
+
+    def begin_travel(self, target: StagePosition) -> None:
+        """Starts on the way to a target, around the keep-out zones; returns at once."""
+        legs = list(self.microscope.envelope.route(self.microscope.position(), target))
+        self.microscope.begin_move(legs[0])
+        self._legs = legs[1:]
+
+    def arrive(self) -> StagePosition:
+        """Goes the rest of the way and waits for the stage."""
+        position = self.microscope.wait_for_stage()
+        while self._legs:
+            position = self.microscope.move_to(self._legs.pop(0))
+        return position
+
+    def take(self, imaging: ImagingSettings, *, purpose: str, field: int | None) -> tuple[Frame, int]:
+        """Refocuses where it is due, takes one frame where the stage stands, and acknowledges it."""
+        self._set_focus()
+        frame = self.microscope.acquire_image(imaging)
+        return frame, self.journal.frame(frame, purpose, field, self.microscope.state())
+
+    def _set_focus(self) -> None:
+        microscope, position = self.microscope, self.microscope.position()
+        if self.focus.due(microscope.clock.now_s()):
+            result = microscope.autofocus()
+            clock_s = microscope.clock.now_s()
+            self.focus.focused(position.x_um, position.y_um, result.working_distance_mm, clock_s)
+            self.journal.focus(position, result, microscope.state())
+            return
+        wanted = self.focus.working_distance_mm(position.x_um, position.y_um)
+        beam = microscope.beam()
+        if wanted is not None and wanted != beam.working_distance_mm:
+            microscope.set_beam(replace(beam, working_distance_mm=wanted))
+
+
+class InstrumentSource:
+    """A :class:`autoscope.survey.FieldSource` on a real or simulated microscope.
+
+    Args:
+        imaging: moves, focuses and takes frames.
+        grid: where the fields are.
+        measurer: turns frames into values.
+        control: the operator's wishes.
+        before_acquire: called when the travelling time has been used and the next frame is about to be
+            taken; the runner writes the running estimate there.
+    """
+
+    def __init__(
+        self,
+        imaging: Imaging,
+        grid: FieldGrid,
+        measurer: Measurer,
+        control: SessionControl,
+        before_acquire: Callable[[], None],
+    ) -> None:
+        self._imaging, self._grid, self._measurer = imaging, grid, measurer
+        self._control, self._before_acquire = control, before_acquire
+        self._in_flight: InFlight | None = None
+        self._unreachable = ""
+
+    @property
+    def in_flight(self) -> InFlight | None:
+        """The frame that was taken and not yet measured."""
+        return self._in_flight
+
+    def take_up(self, in_flight: InFlight) -> None:
+        """Goes on with a frame that an interrupted session had stored and not measured."""
+        self._in_flight = in_flight
+
+    def travel(self, decision: Decision) -> None:
+        """Writes the decision down and sends the stage to its field."""
+        self._imaging.journal.decision(decision, self._grid)
+        self.go(decision)
+
+    def go(self, decision: Decision) -> None:
+        """Sends the stage to a field whose decision is written down already."""
+        x, y = float(self._grid.x_um[decision.field]), float(self._grid.y_um[decision.field])
+        here = self._imaging.microscope.position()
+        self._unreachable = ""
+        try:
+            self._imaging.begin_travel(StagePosition(x, y, here.z_um, here.tilt_deg))
+        except (KeepOutError, LimitError) as error:
+            self._unreachable = str(error)
+
+    def acquire(self, decision: Decision) -> None:
+        """Takes the field's frame; a frame that fails is taken again at the same field, once."""
+        self._before_acquire()
+        if not self._unreachable:
+            self._imaging.arrive()
+        if self._unreachable or self._control.take_skip():
+            self._in_flight = InFlight(decision, None, None, self._unreachable or "skipped by the operator")
+            return
+        reference = self._imaging.settings.reference
+        try:
+            frame, index = self._imaging.take(reference, purpose="field", field=decision.field)
+        except (BudgetError, LimitError):
+            raise
+        except InstrumentError as error:
+            self._imaging.journal.warn(f"field {decision.field}: {error}; the frame is taken again")
+            frame, index = self._imaging.take(reference, purpose="field", field=decision.field)
+        self._in_flight = InFlight(decision, frame, index)
+
+    def collect(self, decision: Decision) -> Outcome:
+        """Measures the frame that was taken for a decision, and writes the values down."""
+        taken = self._in_flight
+        if taken is None or taken.decision.step != decision.step:
+            raise InstrumentError(f"no frame was taken for step {decision.step}")
+        outcome = self._measure(taken)
+        self._imaging.journal.observation(decision, outcome)
+        self._in_flight = None
+        return outcome
+
+    def _measure(self, taken: InFlight) -> Outcome:
+        if taken.frame is None or taken.index is None:
+            return Outcome(None, taken.note)
+        self._imaging.focus.saw(sharpness(taken.frame.pixels))
+        measurement = self._measurer.measure(taken.frame, taken.decision.field)
+        self._imaging.journal.labels(taken.index, measurement.labels)
+        return Outcome(measurement.value, taken.note)

@@ -1,0 +1,208 @@
+"""Writing a session down, and taking an interrupted one up again from what was written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autoscope.core import Frame, StagePosition
+from autoscope.microscope import DriverState, FocusResult, Spent
+from autoscope.records import (
+    DecisionDocument,
+    DriverRecord,
+    EstimateDocument,
+    FinishedDocument,
+    FinishReason,
+    FocusDocument,
+    FrameDocument,
+    ObservationDocument,
+    QuantityResult,
+    SessionWriter,
+    SpentRecord,
+    StateDocument,
+    Tier,
+    WarningDocument,
+)
+from autoscope.survey import Decision, FieldGrid, Outcome, QuantityState, Survey, Target
+
+UNITS = {"area_fraction": "1", "inclusions_per_mm2": "1/mm2", "grain_size": "um"}
+
+
+class Journal:
+    """The documents and frames of a running session.
+
+    Args:
+        writer: the session's folder.
+        targets: what is asked, in the survey's order.
+        policy_sha256: hash of the policy, logged with each decision.
+        tier: statistics tier of the intervals.
+        fields_in_region: size of the population.
+    """
+
+    def __init__(
+        self,
+        writer: SessionWriter,
+        targets: Sequence[Target],
+        *,
+        policy_sha256: str,
+        tier: Tier,
+        fields_in_region: int,
+    ) -> None:
+        self._writer, self._targets = writer, tuple(targets)
+        self._policy_sha256, self._tier, self._fields = policy_sha256, tier, fields_in_region
+        self._estimated = 0
+        self._state = "idle"
+
+    @property
+    def writer(self) -> SessionWriter:
+        """The session's folder."""
+        return self._writer
+
+    def state(self, state: str) -> None:
+        """Enters a state; entering the present one again writes nothing."""
+        if state != self._state:
+            self._state = state
+            self._writer.append(StateDocument.model_validate({"state": state}))
+
+    def warn(self, message: str) -> None:
+        """Something that a reader of the result must know."""
+        self._writer.append(WarningDocument(message=message))
+
+    def frame(self, frame: Frame, purpose: str, field: int | None, state: DriverState) -> int:
+        """Stores a frame, then acknowledges it; returns its index."""
+        index = self._writer.add_frame(frame, purpose=purpose, field=field)
+        document = {
+            "frame": index,
+            "purpose": purpose,
+            "field": field,
+            "x_um": frame.position.x_um,
+            "y_um": frame.position.y_um,
+            "z_um": frame.position.z_um,
+            "working_distance_mm": frame.beam.working_distance_mm,
+            "hfw_um": frame.imaging.hfw_um,
+            "dwell_us": frame.imaging.dwell_us,
+            "dose_e_per_nm2": frame.dose_e_per_nm2,
+            "driver": driver_record(state),
+        }
+        self._writer.append(FrameDocument.model_validate(document))
+        return index
+
+    def labels(self, index: int, labels: object) -> None:
+        """Stores the class map of a frame."""
+        self._writer.add_labels(index, labels)  # type: ignore[arg-type]
+
+    def focus(self, position: StagePosition, result: FocusResult, state: DriverState) -> None:
+        """An autofocus run."""
+        self._writer.append(
+            FocusDocument(
+                x_um=position.x_um,
+                y_um=position.y_um,
+                working_distance_mm=result.working_distance_mm,
+                sharpness=result.sharpness,
+                driver=driver_record(state),
+            )
+        )
+
+    def decision(self, decision: Decision, grid: FieldGrid) -> None:
+        """A choice, before the stage moves."""
+        self._writer.append(
+            DecisionDocument(
+                step=decision.step,
+                draw=decision.draw,
+                field=decision.field,
+                x_um=float(grid.x_um[decision.field]),
+                y_um=float(grid.y_um[decision.field]),
+                propensity=decision.propensity,
+                candidates=decision.candidates,
+                reason=decision.reason,
+                predicted=tuple(float(value) for value in decision.predicted),
+                predicted_cost_s=decision.predicted_cost_s,
+                policy_sha256=self._policy_sha256,
+            )
+        )
+
+    def observation(self, decision: Decision, outcome: Outcome) -> None:
+        """The values of a field, all targets in one write: a step is done when this is on disk."""
+        documents = []
+        for number, target in enumerate(self._targets):
+            value = None if outcome.value is None else float(outcome.value[number])
+            documents.append(
+                ObservationDocument(
+                    step=decision.step,
+                    field=decision.field,
+                    quantity=target.quantity,
+                    class_name=target.class_name,
+                    value=value,
+                    predicted=float(decision.predicted[number]),
+                    note=outcome.note,
+                )
+            )
+        self._writer.append(*documents)
+
+    def estimate(self, survey: Survey) -> None:
+        """The running result, once for each field that was observed."""
+        if survey.observed > self._estimated:
+            self._estimated = survey.observed
+            self._writer.append(
+                EstimateDocument(step=survey.observed, quantities=self.quantities(survey.states()))
+            )
+
+    def resumed_at(self, estimated: int) -> None:
+        """Takes up the count of running results of an interrupted session."""
+        self._estimated = estimated
+
+    def finish(
+        self, reason: FinishReason, states: Sequence[QuantityState], spent: Spent, wall_time_s: float
+    ) -> None:
+        """The last document."""
+        self._writer.append(
+            FinishedDocument(
+                finish_reason=reason,
+                spent=SpentRecord.model_validate(spent),
+                wall_time_s=wall_time_s,
+                quantities=self.quantities(states),
+            )
+        )
+
+    def quantities(self, states: Sequence[QuantityState]) -> tuple[QuantityResult, ...]:
+        """The states of the targets as the result prints them; targets without a state are unknown yet."""
+        if not states:
+            states = [QuantityState(t, float("nan"), None, None, False, 0, 0, "") for t in self._targets]
+        return tuple(self._quantity(state) for state in states)
+
+    def _quantity(self, state: QuantityState) -> QuantityResult:
+        relative = None
+        if state.ci_low is not None and state.ci_high is not None and state.estimate != 0:
+            relative = 100.0 * (state.ci_high - state.ci_low) / 2 / abs(state.estimate)
+        return QuantityResult(
+            quantity=state.target.quantity,
+            class_name=state.target.class_name,
+            unit=UNITS[state.target.quantity],
+            estimate=state.estimate,
+            ci_low=state.ci_low,
+            ci_high=state.ci_high,
+            confidence=state.target.confidence,
+            relative_accuracy_percent=relative,
+            fields_measured=state.fields_measured,
+            fields_in_region=self._fields,
+            estimator=state.estimator,
+            tier=self._tier,
+            target_met=state.met,
+            fields_lost=state.fields_lost,
+            extra=dict(state.extra),
+        )
+
+
+def driver_record(state: DriverState) -> DriverRecord:
+    """Where the microscope is, for the records."""
+    return DriverRecord.model_validate(state)
+
+
+def driver_state(record: DriverRecord) -> DriverState:
+    """Where the microscope was, from the records."""
+    return DriverState(
+        spent=Spent(**record.spent.model_dump()),
+        position=record.position,
+        beam=record.beam,
+        clock_s=record.clock_s,
+        frame_id=record.frame_id,
+    )

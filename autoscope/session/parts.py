@@ -1,0 +1,43 @@
+"""What a session is made of, handed in by the application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from autoscope.core import Frame
+from autoscope.microscope import Microscope
+from autoscope.session.measurer import Measurer
+from autoscope.session.settings import SessionSettings
+from autoscope.survey import FieldGrid, Survey
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What exists only after the overview: the frozen model and the survey with its predictor."""
+
+    measurer: Measurer
+    survey: Survey
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionParts:
+    """A session's parts.
+
+    Attributes:
+        microscope: owned by the session while it runs.
+        settings: how to image and focus.
+        grid: the population of fields.
+        policy_sha256: hash of the policy, logged with each decision.
+        prepare: makes the measurer and the survey from the overview's frames; called once, and again
+            with the same frames when a session is resumed.
+        warnings: what the report must say from the start.
+    """
+
+    microscope: Microscope
+    settings: SessionSettings
+    grid: FieldGrid
+    policy_sha256: str
+    prepare: Callable[[Sequence[Frame]], Prepared]
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,139 @@
+"""What an interrupted session had done, and how to go on from there with the same draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from autoscope.core import Frame, RecordError, Rectangle
+from autoscope.microscope import Microscope
+from autoscope.records import (
+    DecisionDocument,
+    Document,
+    EstimateDocument,
+    FocusDocument,
+    FrameDocument,
+    ObservationDocument,
+    SessionView,
+    WarningDocument,
+)
+from autoscope.session.focus import FocusKeeper, sharpness
+from autoscope.session.instrument import InFlight, InstrumentSource
+from autoscope.session.journal import driver_state
+from autoscope.survey import Decision, Outcome, Survey
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """An interrupted session's documents and frames.
+
+    Attributes:
+        documents: all of them, in order.
+        view: reads its frames.
+    """
+
+    documents: tuple[Document, ...]
+    view: SessionView
+
+    @property
+    def warnings(self) -> frozenset[str]:
+        """What was warned of already."""
+        return frozenset(d.message for d in self.documents if isinstance(d, WarningDocument))
+
+    @property
+    def estimated(self) -> int:
+        """Fields that the last running result counts."""
+        return max((d.step for d in self.documents if isinstance(d, EstimateDocument)), default=0)
+
+    def overview_frames(self) -> list[Frame]:
+        """The overview's frames, in order."""
+        return [self.view.frame(d.frame) for d in self._frames() if d.purpose == "overview"]
+
+    def restore(self, microscope: Microscope) -> None:
+        """Gives the microscope its account back, and its place and clock where it can take them."""
+        states = [
+            d.driver
+            for d in self.documents
+            if isinstance(d, (FrameDocument, FocusDocument)) and d.driver is not None
+        ]
+        if states:
+            microscope.restore(driver_state(states[-1]), self._exposures())
+
+    def restore_focus(self, focus: FocusKeeper) -> None:
+        """Repeats what the focus keeper had learnt, in its order."""
+        frames = {d.field: d.frame for d in self._frames() if d.purpose == "field"}
+        measured: set[int] = set()
+        for document in self.documents:
+            if isinstance(document, FocusDocument) and document.driver is not None:
+                focus.focused(
+                    document.x_um, document.y_um, document.working_distance_mm, document.driver.clock_s
+                )
+            elif isinstance(document, ObservationDocument) and document.field not in measured:
+                measured.add(document.field)
+                if document.field in frames:
+                    focus.saw(sharpness(self.view.frame(frames[document.field]).pixels))
+
+    def replay(self, survey: Survey) -> tuple[Decision, ...]:
+        """Makes every recorded decision and observation again, in order.
+
+        Returns:
+            The decisions that have no observation yet: none, one or two.
+
+        Raises:
+            RecordError: the survey decides otherwise than the records say; the session was made with
+                another version or its files were changed.
+        """
+        pending: list[Decision] = []
+        values: list[ObservationDocument] = []
+        for document in self.documents:
+            if isinstance(document, DecisionDocument):
+                pending.append(_decide_again(survey, document))
+            elif isinstance(document, ObservationDocument):
+                values.append(document)
+                if len(values) == len(survey.targets):
+                    survey.observe(pending.pop(0), _outcome(values))
+                    values = []
+        return tuple(pending)
+
+    def take_up_frame(self, decision: Decision, source: InstrumentSource) -> bool:
+        """Hands the stored frame of a decision that was not measured yet back; False where there is none."""
+        for document in self._frames():
+            if document.purpose == "field" and document.field == decision.field:
+                frame = self.view.frame(document.frame)
+                source.take_up(InFlight(decision, frame, document.frame))
+                return True
+        return False
+
+    def _frames(self) -> Sequence[FrameDocument]:
+        return [d for d in self.documents if isinstance(d, FrameDocument)]
+
+    def _exposures(self) -> list[tuple[Rectangle, float]]:
+        exposures = []
+        for document in self._frames():
+            frame = self.view.frame(document.frame)
+            half_x, half_y = frame.imaging.hfw_um / 2, frame.imaging.vfw_um / 2
+            x, y = frame.position.x_um, frame.position.y_um
+            exposures.append(
+                (Rectangle(x - half_x, y - half_y, x + half_x, y + half_y), frame.dose_e_per_nm2)
+            )
+        return exposures
+
+
+def _decide_again(survey: Survey, document: DecisionDocument) -> Decision:
+    decision = survey.decide()
+    if decision is None or decision.field != document.field or decision.propensity != document.propensity:
+        again = "nothing" if decision is None else f"field {decision.field} (p = {decision.propensity:.6g})"
+        raise RecordError(
+            f"step {document.step} was field {document.field} (p = {document.propensity:.6g}) and comes out"
+            f" as {again}: the session was made by another version, or its files were changed; it cannot go on"
+        )
+    return decision
+
+
+def _outcome(values: Sequence[ObservationDocument]) -> Outcome:
+    numbers = [document.value for document in values]
+    if any(number is None for number in numbers):
+        return Outcome(None, values[0].note)
+    return Outcome(np.array(numbers, float), values[0].note)

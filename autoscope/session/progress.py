@@ -1,0 +1,92 @@
+"""What a running session tells whoever watches it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from autoscope.microscope import Budget, Spent
+from autoscope.survey import QuantityState
+
+Z90 = 1.2815515655446004
+"""90th percentile of the standard normal distribution."""
+FLOOR_FIELDS = 50
+"""Fewest fields of the standard tier (METHODS section 2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLeft:
+    """Predicted seconds until the session ends: even chance, and nine in ten."""
+
+    p50_s: float
+    p90_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A snapshot of a session.
+
+    Attributes:
+        state: ``"overview"``, ``"measuring"`` and so on.
+        overview_done: overview frames taken.
+        overview_all: overview frames in all.
+        quantities: where each target stands.
+        spent: what was spent.
+        budget: what may be spent.
+        left: predicted time left, None before it can be said.
+        message: the last event.
+    """
+
+    state: str
+    overview_done: int
+    overview_all: int
+    quantities: tuple[QuantityState, ...]
+    spent: Spent
+    budget: Budget
+    left: TimeLeft | None
+    message: str = ""
+
+
+Listener = Callable[[Progress], None]
+
+
+def time_left(
+    quantities: tuple[QuantityState, ...], seconds_per_field: float, fields_in_region: int
+) -> TimeLeft | None:
+    """Predicts the time left from each interval's shrinking as one over the root of the fields.
+
+    The half-width is itself estimated from n fields, with a relative standard error of about
+    1/sqrt(2 (n - 1)); its square gives the number of fields that are needed, so the 90th percentile
+    inflates that number by (1 + 1.28 / sqrt(2 (n - 1)))².
+    """
+    needed_p50 = needed_p90 = 0.0
+    for state in quantities:
+        half = half_width(state)
+        wanted = wanted_half_width(state)
+        n = state.fields_measured
+        if half is None or wanted is None or n < 2 or not math.isfinite(half):
+            return None
+        if state.met:
+            continue
+        total = max(n * (half / wanted) ** 2, float(FLOOR_FIELDS))
+        spread = (1 + Z90 / math.sqrt(2 * (n - 1))) ** 2
+        needed_p50 = max(needed_p50, min(total, fields_in_region) - n)
+        needed_p90 = max(needed_p90, min(total * spread, fields_in_region) - n)
+    return TimeLeft(max(0.0, needed_p50) * seconds_per_field, max(0.0, needed_p90) * seconds_per_field)
+
+
+def half_width(state: QuantityState) -> float | None:
+    """Half of the present interval's width; None without an interval."""
+    if state.ci_low is None or state.ci_high is None:
+        return None
+    return (state.ci_high - state.ci_low) / 2
+
+
+def wanted_half_width(state: QuantityState) -> float | None:
+    """The half-width that was asked for, absolute; None where a relative one has no estimate yet."""
+    if state.target.half_width is not None:
+        return state.target.half_width
+    if state.target.relative is None or not math.isfinite(state.estimate) or state.estimate == 0:
+        return None
+    return state.target.relative * abs(state.estimate)

@@ -1,0 +1,247 @@
+"""The runner: a state machine around the survey that always ends with a result and a safe instrument."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import replace
+
+from autoscope.core import AutoscopeError, BudgetError, Frame, InstrumentError, StagePosition
+from autoscope.records import FinishReason
+from autoscope.session.control import SessionControl
+from autoscope.session.instrument import Imaging, InFlight, InstrumentSource
+from autoscope.session.journal import Journal
+from autoscope.session.overview import overview_tiles
+from autoscope.session.parts import SessionParts
+from autoscope.session.past import Past
+from autoscope.session.progress import Listener, Progress, time_left
+from autoscope.survey import Decision, QuantityState, Survey, step
+
+
+class SessionRunner:
+    """Runs one session from overview to result.
+
+    States: idle, overview, measuring, paused, stopping, done, failed. Whatever happens, the beam is
+    blanked and the stage stopped before :meth:`run` returns or raises.
+
+    Args:
+        parts: what the session is made of.
+        journal: its records.
+        control: the operator's wishes.
+        listener: told of every step.
+        past: what an interrupted session had done, to go on with it.
+    """
+
+    def __init__(
+        self,
+        parts: SessionParts,
+        journal: Journal,
+        control: SessionControl | None = None,
+        listener: Listener | None = None,
+        past: Past | None = None,
+    ) -> None:
+        self._parts, self._journal, self._past = parts, journal, past
+        self._control = control or SessionControl()
+        self._listener = listener
+        self._imaging = Imaging(parts.microscope, parts.settings, journal)
+        self._state = "idle"
+        self._survey: Survey | None = None
+        self._source: InstrumentSource | None = None
+        self._pending: Decision | None = None
+        self._overview_done = self._overview_all = 0
+        self._measuring_since: tuple[float, int] | None = None
+        self._wall_start = time.monotonic()
+
+    @property
+    def control(self) -> SessionControl:
+        """Pause, resume, skip and stop."""
+        return self._control
+
+    def run(self) -> FinishReason:
+        """Runs to the end.
+
+        Returns:
+            Why the session ended; never ``"failed"``.
+
+        Raises:
+            AutoscopeError: what made the session fail, after the records say so.
+        """
+        reason: FinishReason = "failed"
+        try:
+            reason = self._guarded()
+        except AutoscopeError as error:
+            with suppress(AutoscopeError):
+                self._journal.warn(f"the session failed: {error}")
+            raise
+        finally:
+            self._parts.microscope.make_safe()
+            self._finish(reason)
+        return reason
+
+    def _guarded(self) -> FinishReason:
+        """Runs, and turns what an instrument can do to a session into its finish reason."""
+        try:
+            frames = [] if self._past is None else self._take_up(self._past)
+            self._take_overview(frames)
+            if self._control.stop_requested:
+                return "stopped_by_operator"
+            survey, source = self._prepare(frames)
+            return self._measure(survey, source)
+        except BudgetError as error:
+            self._settle()
+            self._journal.warn(str(error))
+            return "budget_spent"
+        except InstrumentError as error:
+            self._settle()
+            self._journal.warn(f"instrument fault: {error}")
+            return "instrument_fault"
+
+    # -- overview -------------------------------------------------------------------------------
+
+    def _prepare(self, frames: list[Frame]) -> tuple[Survey, InstrumentSource]:
+        """Freezes the model, makes the survey, and takes up what was measured before."""
+        parts, past = self._parts, self._past
+        prepared = parts.prepare(frames)
+        self._survey = prepared.survey
+        self._source = InstrumentSource(
+            self._imaging, parts.grid, prepared.measurer, self._control, self._log_estimate
+        )
+        said = frozenset[str]() if past is None else past.warnings
+        for note in (*parts.warnings, *prepared.notes):
+            if note not in said:
+                self._journal.warn(note)
+        if past is not None:
+            self._go_on(past, self._survey, self._source)
+        return self._survey, self._source
+
+    def _take_up(self, past: Past) -> list[Frame]:
+        past.restore(self._parts.microscope)
+        past.restore_focus(self._imaging.focus)
+        self._journal.resumed_at(past.estimated)
+        return past.overview_frames()
+
+    def _take_overview(self, frames: list[Frame]) -> None:
+        """Takes the overview frames that are still missing and appends them to ``frames``."""
+        parts = self._parts
+        tiles = overview_tiles(parts.grid, parts.settings.overview, parts.microscope.envelope)
+        self._overview_all, self._overview_done = len(tiles), len(frames)
+        if not frames:
+            parts.microscope.set_beam(parts.settings.beam)
+        if len(frames) < len(tiles):
+            self._enter("overview")
+        for tile in tiles[len(frames) :]:
+            if self._stop_or_pause():
+                return
+            self._imaging.begin_travel(self._at(tile))
+            self._imaging.arrive()
+            frame, _ = self._imaging.take(parts.settings.overview, purpose="overview", field=None)
+            frames.append(frame)
+            self._overview_done += 1
+            self._tell()
+
+    def _at(self, tile: StagePosition) -> StagePosition:
+        here = self._parts.microscope.position()
+        return replace(tile, z_um=here.z_um, tilt_deg=here.tilt_deg)
+
+    def _go_on(self, past: Past, survey: Survey, source: InstrumentSource) -> None:
+        """Repeats the recorded decisions, then finishes the step in which the session was interrupted."""
+        pending = past.replay(survey)
+        self._log_estimate()
+        if not pending:
+            return
+        first, last = pending[0], pending[-1]
+        stored = past.take_up_frame(first, source)
+        if len(pending) == 2:
+            if not stored:
+                source.take_up(InFlight(first, None, None, "skipped before the interruption"))
+            source.go(last)
+            survey.observe(first, source.collect(first))
+            source.acquire(last)
+        elif not stored:
+            source.go(first)
+            source.acquire(first)
+        self._pending = last
+
+    # -- measuring ------------------------------------------------------------------------------
+
+    def _measure(self, survey: Survey, source: InstrumentSource) -> FinishReason:
+        self._enter("measuring")
+        self._measuring_since = (self._parts.microscope.clock.now_s(), survey.observed)
+        while True:
+            if self._stop_or_pause():
+                self._settle()
+                return "stopped_by_operator"
+            health = self._parts.microscope.health()
+            if not health.ok:
+                raise InstrumentError("; ".join(health.problems))
+            self._pending = step(survey, source, self._pending)
+            self._log_estimate()
+            self._tell()
+            if self._pending is None and (survey.met or survey.exhausted):
+                return "exhausted" if survey.exhausted else "targets_reached"
+
+    def _stop_or_pause(self) -> bool:
+        if self._control.paused and not self._control.stop_requested:
+            self._hold()
+        if self._control.stop_requested:
+            self._enter("stopping")
+            return True
+        return False
+
+    def _hold(self) -> None:
+        self._parts.microscope.make_safe()
+        before = self._state
+        self._enter("paused")
+        self._tell()
+        self._control.wait_while_paused()
+        if not self._control.stop_requested:
+            self._enter(before)
+
+    def _settle(self) -> None:
+        """Measures the frame that is in flight, so that nothing that was exposed is lost."""
+        survey, source = self._survey, self._source
+        if survey is None or source is None or source.in_flight is None:
+            return
+        decision = source.in_flight.decision
+        survey.observe(decision, source.collect(decision))
+        self._log_estimate()
+
+    def _log_estimate(self) -> None:
+        if self._survey is not None:
+            self._journal.estimate(self._survey)
+
+    # -- telling and ending -----------------------------------------------------------------------
+
+    def _enter(self, state: str) -> None:
+        self._state = state
+        self._journal.state(state)
+
+    def _states(self) -> tuple[QuantityState, ...]:
+        return () if self._survey is None else self._survey.states()
+
+    def _tell(self) -> None:
+        if self._listener is None:
+            return
+        microscope, states = self._parts.microscope, self._states()
+        left = None
+        if self._measuring_since is not None and self._survey is not None:
+            since_s, before = self._measuring_since
+            fields = self._survey.observed - before
+            if fields > 0:
+                rate = (microscope.clock.now_s() - since_s) / fields
+                left = time_left(states, rate, len(self._parts.grid))
+        spent, budget = microscope.spent, microscope.budget
+        done, of = self._overview_done, self._overview_all
+        self._listener(Progress(self._state, done, of, states, spent, budget, left))
+
+    def _finish(self, reason: FinishReason) -> None:
+        """Writes the last documents; a session that failed because its disk is full has none."""
+        with suppress(*((AutoscopeError,) if reason == "failed" else ())):
+            self._enter("failed" if reason == "failed" else "done")
+            self._journal.finish(
+                reason,
+                self._states(),
+                self._parts.microscope.spent,
+                wall_time_s=time.monotonic() - self._wall_start,
+            )
+        self._tell()
