@@ -56,6 +56,12 @@ class FrameLayout:
     dtype: np.dtype[Any]
     label_shape: tuple[int, int] | None = None
 
+    @property
+    def bytes(self) -> int:
+        """Room that one frame with its class map takes at most."""
+        height, width = self.label_shape or (0, 0)
+        return self.shape[0] * self.shape[1] * self.dtype.itemsize + 2 * height * width
+
 
 def create_pixels(path: Path, fields: Mapping[str, NDArray[Any]]) -> None:
     """Writes a new file with the table of fields and no frames.

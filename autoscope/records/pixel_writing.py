@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -26,6 +28,7 @@ from autoscope.records.pixel_layout import (
 from autoscope.records.pixel_reading import find_frame, open_for_reading
 
 _H5_ERRORS = (OSError, RuntimeError)  # what h5py raises when the disk refuses
+_STRUCTURE_BYTES = 1 << 17  # more than indices and tables grow by with one frame or one class map
 
 
 class PixelFile:
@@ -62,7 +65,7 @@ class PixelFile:
         row = table_row(frame, index, field)
         with self._writing() as file:
             self._make_room(file, purpose, frame)
-        with self._writing() as file:
+        with self._writing(frame.pixels.nbytes) as file:
             group = file["frames"][purpose]
             n = len(group["table"])
             for name in ("pixels", "table"):
@@ -86,7 +89,7 @@ class PixelFile:
             )
         with self._writing() as file:
             self._make_label_room(file, index, labels)
-        with self._writing() as file:
+        with self._writing(2 * labels.nbytes) as file:
             put_labels(*find_frame(file, index), labels)
             _sync(file)
 
@@ -106,10 +109,14 @@ class PixelFile:
                 raise cannot_write(self._path.parent, error) from error
 
     @contextmanager
-    def _writing(self) -> Iterator[h5py.File]:
+    def _writing(self, size: int = 0) -> Iterator[h5py.File]:
         if self._file is None or self._broken:
             state = "could not be written before" if self._broken else "is closed"
             raise RecordError(f"{self._path} {state}: nothing more can be written to it")
+        try:
+            _reserve(self._file, size)
+        except OSError as error:
+            raise cannot_write(self._path.parent, error) from error
         try:
             yield self._file
         except _H5_ERRORS as error:
@@ -147,7 +154,10 @@ class PixelFile:
         draft = self._path.with_name(f".{self._path.name}.draft")
         file = None
         try:
+            size = source.id.get_filesize() + sum(layout.bytes for layout in changes.values())
+            _check_room(draft, size + _STRUCTURE_BYTES)
             file = h5py.File(draft, "w", **OPEN)
+            _reserve(file, size)
             dropped = _copy(source, file, changes, keep)
             file.swmr_mode = True
             _sync(file)
@@ -163,6 +173,36 @@ class PixelFile:
         if old is not None:
             old.close()
         return dropped
+
+
+def _reserve(file: h5py.File, size: int) -> None:
+    """Takes disk space before HDF5 needs it, for the library cannot go on after a write that failed.
+
+    Nothing has happened to the file when it raises. HDF5 ignores what lies behind its own end of the file
+    and cuts it off when it closes.
+
+    Raises:
+        OSError: there is not as much room.
+    """
+    _allocate(file.id.get_vfd_handle(), file.id.get_filesize(), size + _STRUCTURE_BYTES)
+
+
+def _check_room(draft: Path, size: int) -> None:
+    descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
+    try:
+        _allocate(descriptor, 0, size)
+    finally:
+        os.close(descriptor)
+
+
+def _allocate(descriptor: int, start: int, size: int) -> None:
+    if sys.platform != "linux":
+        return
+    try:
+        os.posix_fallocate(descriptor, start, size)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # a file system that cannot reserve
+            raise
 
 
 def _copy(
