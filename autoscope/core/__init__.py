@@ -24,6 +24,7 @@ from autoscope.core.values import (
     Estimate,
     Frame,
     ImagingSettings,
+    Prediction,
     Spectrum,
     StagePosition,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "ModelError",
     "MoveStoppedError",
     "Polygon",
+    "Prediction",
     "RecordError",
     "Rectangle",
     "Region",

@@ -147,3 +147,16 @@ class Estimate:
         """%RA = 100 x half-width / value (ASTM E562, section on relative accuracy); None at zero."""
         half = self.half_width
         return None if half is None or self.value == 0 else 100.0 * half / abs(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a predictor believes of every field before it is measured.
+
+    Attributes:
+        value: ``targets x fields``, within each target's bounds.
+        spread: ``targets x fields``, root-mean-square of (measured - value) that is expected, positive.
+    """
+
+    value: NDArray[np.float64]
+    spread: NDArray[np.float64]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -19,7 +20,8 @@ TIERS = ("standard", "anytime", "guaranteed")
 MINIMUM_FIELDS = 50
 """Fields that the standard tier wants before it trusts its t interval (METHODS section 2)."""
 MINIMUM_INFORMATIVE = 10
-"""How many of them must differ from their prediction."""
+"""How many of them must differ from their prediction, and from the commonest value measured: where all but
+a few fields of a rare phase are empty, the spread that was seen says little about the spread there is."""
 MINIMUM_DRAWS = 10
 """Independent draws that a t interval wants where a draw is a whole grid."""
 PRIOR_DRAWS = 5.0
@@ -132,7 +134,8 @@ class QuantityTracker:
         self._betting = BettingInterval(goal.low, goal.high, goal.confidence)
         self._done = self._low = self._high = 0.0  # sums of a y: lost fields at f, lowest, highest
         self._weight_done = 0.0
-        self._fields_done = self._informative = self._draws = 0
+        self._fields_done = self._surprising = self._draws = 0
+        self._seen: Counter[float] = Counter()
         self._covering = True
         self._scale = 1.0  # measured over predicted variance, from past draws
         self._aim = math.nan  # half-width that the confidence sequence is tuned to, fixed early
@@ -172,7 +175,8 @@ class QuantityTracker:
         self._high += float(draw.weight @ y_high)
         self._weight_done += float(draw.weight.sum())
         self._fields_done += len(y)
-        self._informative += int(np.count_nonzero(measured & (values != draw.predicted)))
+        self._surprising += int(np.count_nonzero(measured & (values != draw.predicted)))
+        self._seen.update(values[measured].tolist())
         self._draws += 1
         self._reading = self._read()
 
@@ -198,6 +202,11 @@ class QuantityTracker:
         self._scale = float((PRIOR_DRAWS + surprise) / (PRIOR_DRAWS + len(rows)))
         if len(rows) <= MINIMUM_DRAWS:
             self._aim = self._goal.wanted(float(mean))
+
+    @property
+    def _informative(self) -> int:
+        commonest = max(self._seen.values(), default=0)
+        return min(self._surprising, self._seen.total() - commonest)
 
     @property
     def _mature(self) -> bool:

@@ -1,12 +1,12 @@
 """The stepping core, one decision in and one observation out."""
 
+from autoscope.core import Prediction
 from autoscope.survey.grid import FieldGrid, lay_grid
 from autoscope.survey.protocols import (
     Decision,
     FieldSource,
     Outcome,
     Policy,
-    Prediction,
     Predictor,
     Proposal,
     QuantityState,

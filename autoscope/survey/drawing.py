@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscope.core import EstimationError
+from autoscope.core import EstimationError, Prediction
 from autoscope.estimation import Draw, check_distribution
-from autoscope.survey.protocols import Prediction, Proposal, Target
+from autoscope.survey.protocols import Proposal, Target
 
 TINY = 1e-30
 """Keeps a predicted variance above zero; nothing is measured to this precision."""

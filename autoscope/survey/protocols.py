@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from autoscope.core import Prediction
 from autoscope.survey.grid import FieldGrid
 
 
@@ -33,19 +34,6 @@ class Target:
     confidence: float
     low: float = 0.0
     high: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What a predictor believes of every field before it is measured.
-
-    Attributes:
-        value: ``targets x fields``, within each target's bounds.
-        spread: ``targets x fields``, root-mean-square of (measured - value) that is expected, positive.
-    """
-
-    value: NDArray[np.float64]
-    spread: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

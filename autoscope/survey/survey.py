@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscope.core import EstimationError, component_rng
+from autoscope.core import EstimationError, Prediction, component_rng
 from autoscope.estimation import Draw, Goal, QuantityTracker, check_values
 from autoscope.survey.drawing import check_prediction, fix_draw, floored, pick, units_of
 from autoscope.survey.grid import FieldGrid
@@ -18,7 +18,6 @@ from autoscope.survey.protocols import (
     Decision,
     Outcome,
     Policy,
-    Prediction,
     Predictor,
     QuantityState,
     SurveyView,
@@ -105,6 +104,16 @@ class Survey:
         self._open: deque[_OpenDraw] = deque()
         self._pending: deque[Decision] = deque()
         self._steps = self._draws = self._measured = self._lost = 0
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """What is asked."""
+        return self._targets
+
+    @property
+    def observed(self) -> int:
+        """How many fields came back, those that could not be measured included."""
+        return self._measured + self._lost
 
     @property
     def pending(self) -> tuple[Decision, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoscope.core import ConfigurationError
-from autoscope.survey import FieldGrid, Proposal, SurveyView
+from autoscope.survey import Proposal, SurveyView
 from autoscope_policies.fingerprint import fingerprint
 
 INFORMATIVE_SPREAD = 1e-3
@@ -157,5 +157,5 @@ class Systematic:
 
     def step(self, n_fields: int) -> int:
         """Lattice step: replicates of about the wanted size, but never fewer than the least number."""
-        wanted = round((n_fields / self._size) ** 0.5)
-        return max(wanted, math.ceil(self._least**0.5))
+        wanted = round(math.sqrt(n_fields / self._size))
+        return max(wanted, math.ceil(math.sqrt(self._least)))
