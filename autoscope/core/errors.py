@@ -65,13 +65,24 @@ class LimitError(InstrumentError):
         low: lowest allowed value, or None where there is no lower limit.
         high: highest allowed value, or None where there is no upper limit.
         unit: the unit of the three numbers.
+        above_low: whether the lowest value itself is not allowed.
     """
 
-    def __init__(self, name: str, value: float, low: float | None, high: float | None, unit: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        value: float,
+        low: float | None,
+        high: float | None,
+        unit: str,
+        *,
+        above_low: bool = False,
+    ) -> None:
         self.name, self.value, self.low, self.high, self.unit = name, value, low, high, unit
-        low_text = "-inf" if low is None else f"{low:g}"
-        high_text = "inf" if high is None else f"{high:g}"
-        super().__init__(f"{name} = {value:g} {unit} lies outside [{low_text}, {high_text}] {unit}")
+        self.above_low = above_low
+        low_text = "(-inf" if low is None else f"{'(' if above_low else '['}{low:g}"
+        high_text = "inf)" if high is None else f"{high:g}]"
+        super().__init__(f"{name} = {value:g} {unit} lies outside {low_text}, {high_text} {unit}")
 
 
 class KeepOutError(InstrumentError):

@@ -18,5 +18,7 @@ def component_rng(seed: int, component: str, *keys: int) -> np.random.Generator:
         component: name of the component, such as ``"draw"``.
         keys: further non-negative numbers, such as the step, counted from 1 or 0.
     """
-    name = zlib.crc32(component.encode())
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, name, *keys])))
+    # As entropy, [7, name] and [7, name, 0] would be the same stream: numpy pads entropy with zeros, but
+    # not a spawn key.
+    children = (zlib.crc32(component.encode()), *keys)
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=children)))

@@ -28,7 +28,7 @@ def _check(name: str, value: float, limits: Range | None, unit: str) -> None:
 
 def _check_positive(name: str, value: float, unit: str) -> None:
     if not (math.isfinite(value) and value > 0):
-        raise LimitError(name, value, math.ulp(0.0), None, unit)
+        raise LimitError(name, value, 0.0, None, unit, above_low=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ Public methods are final: they check the envelope and the budget, and only then 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Literal, Self, final
 
@@ -136,6 +138,7 @@ class Microscope(ABC):
     @final
     def state(self) -> DriverState:
         """What :meth:`restore` needs to go on from here."""
+        self._check_open()
         return DriverState(
             self.spent, self._do_read_position(), self._do_read_beam(), self.clock.now_s(), self._frame_id
         )
@@ -255,6 +258,8 @@ class Microscope(ABC):
     def acquire_image(self, imaging: ImagingSettings) -> Frame:
         """Scans one frame centred on the stage's position. The beam is blanked before and after.
 
+        A scan that fails is booked as if it had been done, since nobody knows how much of it was.
+
         Raises:
             LimitError: a scan setting lies outside the envelope.
             BudgetError: the frame would overspend time, dose or frames. Nothing was exposed.
@@ -274,11 +279,9 @@ class Microscope(ABC):
         )
         self._start_time()
         began_s = self.clock.now_s()
-        try:
-            pixels = self._do_acquire_image(imaging)
-        finally:
-            self._book_time()
         self._account.frame(exposed, dose)
+        with self._blanked_on_failure():
+            pixels = self._do_acquire_image(imaging)
         self._frame_id += 1
         owned = _own(pixels, imaging)
         return Frame(owned, position, imaging, beam, began_s, self._frame_id, dose, self.info.name)
@@ -294,19 +297,19 @@ class Microscope(ABC):
         """
         self._check_open()
         if not (np.isfinite(live_s) and live_s > 0):
-            raise LimitError("live_s", live_s, 0.0, None, "s")
+            raise LimitError("live_s", live_s, 0.0, None, "s", above_low=True)
         self._refuse_moving("a spectrum")
         self._account.check(
             time_s=self._unbooked_s() + self.predict_spectrum_s(live_s),
             eds_live_s=live_s,
         )
         self._start_time()
-        try:
+        with self._blanked_on_failure():
             spectrum = self._do_acquire_spectrum(live_s)
-        finally:
-            self._book_time()
         self._account.spectrum(spectrum.live_s)
-        return spectrum
+        counts = spectrum.counts.copy()
+        counts.flags.writeable = False
+        return replace(spectrum, counts=counts)
 
     @final
     def autofocus(self) -> FocusResult:
@@ -320,10 +323,8 @@ class Microscope(ABC):
         self._refuse_moving("an autofocus")
         self._account.check(time_s=self._unbooked_s() + self.predict_autofocus_s())
         self._start_time()
-        try:
+        with self._blanked_on_failure():
             return self._do_autofocus()
-        finally:
-            self._book_time()
 
     @final
     def health(self) -> Health:
@@ -444,6 +445,17 @@ class Microscope(ABC):
     def _refuse_moving(self, what: str) -> None:
         if self._do_is_moving():
             raise InstrumentError(f"the stage is moving: {what} needs it to stand still")
+
+    @contextmanager
+    def _blanked_on_failure(self) -> Iterator[None]:
+        """Around every exposure: blanks the beam when it fails, Ctrl-C included; books the time always."""
+        try:
+            yield
+        except BaseException:
+            self._do_blank(True)
+            raise
+        finally:
+            self._book_time()
 
     def _start_time(self) -> None:
         if self._started_s is None:
