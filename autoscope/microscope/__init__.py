@@ -3,13 +3,8 @@
 from autoscope.microscope.budget import Account, Budget, DoseMap, Spent
 from autoscope.microscope.clock import Clock, SimulatedClock, WallClock
 from autoscope.microscope.envelope import Envelope
-from autoscope.microscope.microscope import (
-    DriverState,
-    FocusResult,
-    Health,
-    Microscope,
-    MicroscopeInfo,
-)
+from autoscope.microscope.microscope import Microscope
+from autoscope.microscope.state import DriverState, FocusResult, Health, MicroscopeInfo
 
 __all__ = [
     "Account",

@@ -19,10 +19,13 @@ from autoscope.core import (
 Range = tuple[float, float]
 
 
+def _within(value: float, limits: Range | None) -> bool:
+    return math.isfinite(value) and (limits is None or limits[0] <= value <= limits[1])
+
+
 def _check(name: str, value: float, limits: Range | None, unit: str) -> None:
-    low, high = limits if limits is not None else (None, None)
-    outside = (low is not None and value < low) or (high is not None and value > high)
-    if not math.isfinite(value) or outside:
+    if not _within(value, limits):
+        low, high = limits if limits is not None else (None, None)
         raise LimitError(name, value, low, high, unit)
 
 
@@ -101,13 +104,11 @@ class Envelope:
 
     def allows(self, x_um: float, y_um: float) -> bool:
         """Whether the stage may stand at ``(x_um, y_um)``."""
-        try:
-            self.check_position(StagePosition(x_um, y_um))
-        except KeepOutError:
-            return False
-        except LimitError as error:
-            return error.name not in {"x_um", "y_um"}
-        return True
+        return (
+            _within(x_um, self.x_um)
+            and _within(y_um, self.y_um)
+            and not any(zone.contains(x_um, y_um) for zone in self.keep_out)
+        )
 
     def route(self, start: StagePosition, target: StagePosition) -> tuple[StagePosition, ...]:
         """Way points of the shortest path around the keep-out zones, the target last, the start left out.

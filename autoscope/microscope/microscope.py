@@ -6,12 +6,11 @@ Public methods are final: they check the envelope and the budget, and only then 
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
-from typing import Literal, Self, final
+from typing import Self, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,68 +27,17 @@ from autoscope.core import (
     StagePosition,
 )
 from autoscope.microscope.budget import Account, Budget, Spent
-from autoscope.microscope.clock import Clock
+from autoscope.microscope.driver import Driver
 from autoscope.microscope.envelope import Envelope
+from autoscope.microscope.state import DriverState, FocusResult, Health
 
 
-@dataclass(frozen=True, slots=True)
-class MicroscopeInfo:
-    """What kind of microscope this is. Every session records it and the report prints it."""
-
-    kind: Literal["simulated", "epics"]
-    simulated: bool
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """Whether the instrument can go on, and every reason why not."""
-
-    ok: bool
-    problems: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class FocusResult:
-    """What an autofocus found.
-
-    Attributes:
-        working_distance_mm: the focus that was set.
-        stigmator: the stigmator's x and y settings, in the driver's units.
-        sharpness: the sharpness reached, in the driver's units (larger is sharper).
-    """
-
-    working_distance_mm: float
-    stigmator: tuple[float, float]
-    sharpness: float
-
-
-@dataclass(frozen=True, slots=True)
-class DriverState:
-    """What is needed to go on after an interruption: the account and where the microscope was.
-
-    Attributes:
-        spent: what had been spent.
-        position: where the stage stood.
-        beam: the beam's settings.
-        clock_s: the microscope's clock.
-        frame_id: number of the last frame.
-    """
-
-    spent: Spent
-    position: StagePosition
-    beam: BeamSettings
-    clock_s: float
-    frame_id: int
-
-
-class Microscope(ABC):
+class Microscope(Driver):
     """A scanning electron microscope: stage, beam, image, spectrum, focus, health.
 
     One thread owns a microscope; only :meth:`stop_stage` and :meth:`make_safe` may be called from
-    another. Drivers implement the abstract ``_do_*`` and ``predict_*`` methods and nothing else. The
-    driver moves the stage in a straight line. It is a context manager, and leaving it always makes the
-    instrument safe.
+    another. Drivers inherit from this class and implement what `Driver` names, and nothing else. It is a
+    context manager, and leaving it always makes the instrument safe.
 
     Args:
         envelope: what the instrument may do.
@@ -104,21 +52,6 @@ class Microscope(ABC):
         self._frame_id = 0
 
     # -- identity and bookkeeping ---------------------------------------------------------------
-
-    @property
-    @abstractmethod
-    def info(self) -> MicroscopeInfo:
-        """Kind and name."""
-
-    @property
-    @abstractmethod
-    def clock(self) -> Clock:
-        """The microscope's own time."""
-
-    @property
-    @abstractmethod
-    def detectors(self) -> tuple[str, ...]:
-        """Names of the detectors that can be read."""
 
     @property
     def envelope(self) -> Envelope:
@@ -366,75 +299,10 @@ class Microscope(ABC):
 
     # -- what things cost; touches nothing --------------------------------------------------------
 
-    @abstractmethod
-    def predict_travel_s(self, distance_um: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Seconds that straight moves of ``n`` distances take, settling included; 0 where nothing moves."""
-
     @final
     def predict_move_s(self, start: StagePosition, target: StagePosition) -> float:
         """Seconds that one straight move takes, settling included."""
         return float(self.predict_travel_s(np.array([start.distance_um(target)]))[0])
-
-    @abstractmethod
-    def predict_image_s(self, imaging: ImagingSettings) -> float:
-        """Seconds that a frame takes, overhead included."""
-
-    @abstractmethod
-    def predict_spectrum_s(self, live_s: float) -> float:
-        """Seconds that a spectrum takes, dead time and overhead included."""
-
-    @abstractmethod
-    def predict_autofocus_s(self) -> float:
-        """Seconds that an autofocus takes."""
-
-    # -- the driver's part -----------------------------------------------------------------------
-
-    @abstractmethod
-    def _do_read_position(self) -> StagePosition: ...
-
-    @abstractmethod
-    def _do_begin_move(self, target: StagePosition) -> None: ...
-
-    @abstractmethod
-    def _do_wait_for_stage(self) -> None: ...
-
-    @abstractmethod
-    def _do_is_moving(self) -> bool: ...
-
-    @abstractmethod
-    def _do_stop_stage(self) -> None: ...
-
-    @abstractmethod
-    def _do_read_beam(self) -> BeamSettings: ...
-
-    @abstractmethod
-    def _do_set_beam(self, beam: BeamSettings) -> None: ...
-
-    @abstractmethod
-    def _do_blank(self, blanked: bool) -> None: ...
-
-    @abstractmethod
-    def _do_is_blanked(self) -> bool: ...
-
-    @abstractmethod
-    def _do_acquire_image(self, imaging: ImagingSettings) -> NDArray[np.uint8] | NDArray[np.uint16]:
-        """Unblanks, scans, blanks; returns ``height x width`` pixels."""
-
-    @abstractmethod
-    def _do_acquire_spectrum(self, live_s: float) -> Spectrum: ...
-
-    @abstractmethod
-    def _do_autofocus(self) -> FocusResult: ...
-
-    @abstractmethod
-    def _do_read_health(self) -> Health: ...
-
-    @abstractmethod
-    def _do_restore(self, state: DriverState) -> None:
-        """Takes up the clock, position and beam of an interrupted session where the driver can."""
-
-    @abstractmethod
-    def _do_close(self) -> None: ...
 
     # -- private ---------------------------------------------------------------------------------
 

@@ -1,0 +1,36 @@
+"""One seed, and streams that have nothing in common."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoscope.core import component_rng
+
+
+def first(seed: int, component: str, *keys: int) -> int:
+    return int(component_rng(seed, component, *keys).integers(1 << 62))
+
+
+def test_the_same_arguments_give_the_same_stream() -> None:
+    assert first(7, "draw", 3) == first(7, "draw", 3)
+
+
+def test_a_key_of_zero_is_not_no_key() -> None:
+    streams = [first(7, "draw"), first(7, "draw", 0), first(7, "draw", 0, 0), first(7, "draw", 1)]
+    assert len(set(streams)) == 4
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 2**40),
+            st.sampled_from(["draw", "noise", "drift"]),
+            st.lists(st.integers(0, 2**31), max_size=3).map(tuple),
+        ),
+        min_size=2, max_size=2, unique=True,
+    )
+)  # fmt: skip
+def test_different_arguments_give_different_streams(pair: list[tuple[int, str, tuple[int, ...]]]) -> None:
+    (seed, name, keys), (other_seed, other_name, other_keys) = pair
+    assert first(seed, name, *keys) != first(other_seed, other_name, *other_keys)
