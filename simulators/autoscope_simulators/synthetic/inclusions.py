@@ -1,4 +1,4 @@
-"""Non-metallic inclusions in a rolled steel: oxides, sulphides and nitrides, polished, backscattered electrons."""
+"""Non-metallic inclusions in rolled steel: oxides, sulphides, nitrides; polished, backscattered electrons."""
 
 from __future__ import annotations
 
@@ -132,7 +132,10 @@ class InclusionField:
                 diameter_um = 2 * np.sqrt(stamped.area_px / np.pi) * pixel_um
                 table.append(
                     Inclusion(
-                        (stamped.x_px + 0.5) * pixel_um, (stamped.y_px + 0.5) * pixel_um, float(diameter_um), name
+                        (stamped.x_px + 0.5) * pixel_um,
+                        (stamped.y_px + 0.5) * pixel_um,
+                        float(diameter_um),
+                        name,
                     )
                 )
             progress(value / len(self.style.particles))
@@ -160,6 +163,6 @@ class InclusionField:
         return np.asarray(grey + spread * self._core.window(window).ravel()[where], dtype=np.float32)
 
 
-def generate_inclusions(seed: int, size_um: tuple[float, float], progress: Progress) -> SpecimenData:
+def generate(seed: int, size_um: tuple[float, float] | None, progress: Progress) -> SpecimenData:
     """Steel with clustered inclusions and the table of them; see `InclusionStyle` for what the seed draws."""
-    return InclusionField(seed, Canvas.of_size(size_um, PIXEL_NM)).make(progress)
+    return InclusionField(seed, Canvas.of_size(size_um or SIZE_UM, PIXEL_NM)).make(progress)

@@ -59,7 +59,9 @@ class Scratches:
         """
         count = int(rng.poisson(per_mm2 * canvas.area_um2 * 1e-6))
         stray = rng.random(count) < 0.3
-        angle = np.where(stray, rng.uniform(0, math.pi, count), rng.normal(rng.uniform(0, math.pi), 0.05, count))
+        angle = np.where(
+            stray, rng.uniform(0, math.pi, count), rng.normal(rng.uniform(0, math.pi), 0.05, count)
+        )
         return cls(
             x_px=rng.uniform(0, canvas.width, count),
             y_px=rng.uniform(0, canvas.height, count),
@@ -85,7 +87,10 @@ class Scratches:
         """Draws scratch i column by column; ``turned``: x and y have changed places."""
         x0, y0 = (self.y_px[i], self.x_px[i]) if turned else (self.x_px[i], self.y_px[i])
         reach = self.half_length_px[i] * along
-        first, last = max(math.ceil(x0 - reach), window.column), min(int(x0 + reach) + 1, window.column + window.width)
+        first, last = (
+            max(math.ceil(x0 - reach), window.column),
+            min(int(x0 + reach) + 1, window.column + window.width),
+        )
         columns = np.arange(first, last)
         centre = y0 + slope * (columns - x0)
         fade = 1 - np.square((columns - x0) / reach)
@@ -141,4 +146,4 @@ class Pits:
 def to_grey(image: FloatImage, point_spread_px: float) -> NDArray[np.uint8]:
     """The image through the least point spread of a probe, as uint8 between `DARKEST` and `BRIGHTEST`."""
     seen = ndimage.gaussian_filter(image, point_spread_px, truncate=3)
-    return np.rint(np.clip(seen, DARKEST, BRIGHTEST)).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(seen, DARKEST, BRIGHTEST)), dtype=np.uint8)

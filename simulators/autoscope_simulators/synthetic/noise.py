@@ -60,8 +60,8 @@ class SmoothField:
         left, right = int(columns[0]) - 1, int(columns[-1]) + 3
         weights_y = _spline_weights(rows, top, bottom - top)
         weights_x = _spline_weights(columns, left, right - left)
-        result: FloatImage = weights_y @ (self._lattice[top:bottom, left:right] @ weights_x.T)
-        return result
+        values: FloatImage = weights_y @ (self._lattice[top:bottom, left:right] @ weights_x.T)
+        return values
 
     def at(self, x_px: NDArray[np.float64], y_px: NDArray[np.float64]) -> FloatImage:
         """The field at points: ``n`` values. Beyond the halo the border value is repeated."""
@@ -86,7 +86,7 @@ class Texture:
             sigma_x_px: the same along x; as along y when None.
         """
         sigmas = (sigma_px, sigma_px if sigma_x_px is None else sigma_x_px)
-        self._tiles = []
+        self._tiles: list[FloatImage] = []
         for shape in _TEXTURE_SIDES:
             tile = ndimage.gaussian_filter(
                 rng.standard_normal(shape, dtype=np.float32), sigmas, mode="wrap", truncate=3

@@ -141,11 +141,12 @@ def _inside(particles: Particles, i: int, left: int, top: int, shape: tuple[int,
 
 def _unit_area(outline: NDArray[np.float64]) -> NDArray[np.float64]:
     """Scales outlines to the area of the unit circle."""
-    return outline / np.sqrt(np.mean(np.square(outline), axis=1, keepdims=True))
+    mean_square = np.mean(np.square(outline), axis=1, keepdims=True)
+    return np.asarray(outline / np.sqrt(mean_square), dtype=np.float64)
 
 
 def _turns() -> NDArray[np.float64]:
-    return np.arange(ANGLES) * (2 * math.pi / ANGLES)
+    return np.asarray(np.arange(ANGLES) * (2 * math.pi / ANGLES), dtype=np.float64)
 
 
 def _ripple(rng: np.random.Generator, count: int, amplitude: float) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Ferrite-pearlite: a hypo-eutectoid steel, hot rolled along x and banded, etched, in backscattered electrons."""
+"""Ferrite-pearlite: hypo-eutectoid steel, rolled along x and banded; etched, backscattered electrons."""
 
 from __future__ import annotations
 
@@ -207,6 +207,6 @@ class Pearlite:
         return np.asarray(grey, dtype=np.float32)
 
 
-def generate_pearlite(seed: int, size_um: tuple[float, float], progress: Progress) -> SpecimenData:
+def generate(seed: int, size_um: tuple[float, float] | None, progress: Progress) -> SpecimenData:
     """Banded ferrite-pearlite with its phases and grains; see `PearliteStyle` for what the seed draws."""
-    return Pearlite(seed, Canvas.of_size(size_um, PIXEL_NM)).make(progress)
+    return Pearlite(seed, Canvas.of_size(size_um or SIZE_UM, PIXEL_NM)).make(progress)

@@ -13,9 +13,9 @@ from autoscope_simulators.synthetic.canvas import Canvas, FloatImage, Window
 from autoscope_simulators.synthetic.noise import SmoothField
 from autoscope_simulators.synthetic.tessellation import Tessellation, packed_discs
 
-_ANGLES = 256
+_ANGLES = 512
 _FAR = np.float32(-1e6)
-_ROUNDING_PX = 2.2
+_ROUNDING_PX = 4.5
 
 
 class Blocks:
@@ -41,13 +41,13 @@ class Blocks:
         discs = packed_discs(rng, canvas, canvas.px(block_um), sigma, fill=0.85)
         crystals = Tessellation(packed_discs(rng, canvas, canvas.px(crystal_um), 0.3))
         axis = rng.uniform(0, math.pi / 2, len(crystals))[crystals.owner(discs.x_px, discs.y_px)]
-        depleted = SmoothField(rng, canvas, canvas.px(2.2)).at(discs.x_px, discs.y_px)
-        keep = rng.random(len(discs)) > 0.5 / (1 + np.exp(-3 * (depleted - 1.3)))
+        depleted = SmoothField(rng, canvas, canvas.px(2.8)).at(discs.x_px, discs.y_px)
+        keep = rng.random(len(discs)) > 0.4 / (1 + np.exp(-3 * (depleted - 1.3)))
         self._x_px, self._y_px = discs.x_px[keep], discs.y_px[keep]
         self._radius_px = discs.radius_px[keep] * swelling
         # small precipitates are compact, large ones have split and grown arms (Ricks et al., Acta Metall. 31)
         size = self._radius_px / self._radius_px.mean()
-        split = lobes * np.clip(size - 0.45, 0, 1)
+        split = lobes * np.clip(1.3 * (size - 0.5), 0, 1)
         self._outline = _outlines(rng, axis[keep] + rng.normal(0, 0.12, int(keep.sum())), split)
         self._reach_px = self._radius_px * self._outline.max(axis=1) + 2
         self._channel_px = canvas.px(channel_um)
@@ -75,9 +75,7 @@ class Blocks:
         return result
 
 
-def _outlines(
-    rng: np.random.Generator, axis: NDArray[np.float64], split: NDArray[np.float64]
-) -> FloatImage:
+def _outlines(rng: np.random.Generator, axis: NDArray[np.float64], split: NDArray[np.float64]) -> FloatImage:
     """Outlines in units of the disc radius: ``n x _ANGLES``.
 
     A rounded square with the crystal's axes, stretched at random; ``split`` deepens the bays between its
@@ -87,17 +85,17 @@ def _outlines(
     turn = np.arange(_ANGLES) * (2 * math.pi / _ANGLES)
     angle = turn[None, :] - axis[:, None]
     outline = 1 + 0.05 * np.cos(4 * (angle - math.pi / 4))
-    outline += rng.normal(0, 0.14, (count, 1)) * np.cos(2 * angle)
-    outline += rng.normal(0, 0.08, (count, 1)) * np.cos(3 * angle + rng.uniform(0, 6.3, (count, 1)))
-    arms = rng.integers(6, 11, (count, 1))
+    outline += rng.normal(0, 0.2, (count, 1)) * np.cos(2 * angle)
+    outline += rng.normal(0, 0.12, (count, 1)) * np.cos(3 * angle + rng.uniform(0, 6.3, (count, 1)))
+    arms = rng.integers(3, 8, (count, 1))
     bays = np.abs(np.sin(arms / 2 * (angle + rng.uniform(0, 6.3, (count, 1)))))
-    outline += 0.22 * split[:, None] * (np.sqrt(bays) - 0.75)
+    outline += 0.7 * split[:, None] * rng.uniform(0.3, 1, (count, 1)) * (np.sqrt(bays) - 0.75)
     outline += rng.normal(0, 0.06, (count, 1)) * np.cos(5 * angle + rng.uniform(0, 6.3, (count, 1)))
-    for _ in range(4):
+    for _ in range(3):
         where = rng.choice([0, 0.5, 1, 1.5], (count, 1)) * math.pi + rng.normal(0, 0.25, (count, 1))
         apart = (angle - where + math.pi) % (2 * math.pi) - math.pi
-        depth = 0.75 * split[:, None] * rng.uniform(0, 1, (count, 1)) * (rng.random((count, 1)) < 0.6)
-        outline -= depth * np.exp(-np.square(apart / rng.uniform(0.05, 0.13, (count, 1))))
+        depth = 0.9 * split[:, None] * rng.uniform(0.3, 1, (count, 1)) * (rng.random((count, 1)) < 0.4)
+        outline -= depth * np.exp(-np.square(apart / rng.uniform(0.08, 0.16, (count, 1))))
     return np.maximum(outline, 0.15).astype(np.float32)
 
 
@@ -123,10 +121,10 @@ class TertiaryStyle:
     def draw(cls, rng: np.random.Generator) -> TertiaryStyle:
         """Tertiary precipitates of one cooling rate."""
         return cls(
-            diameter_um=rng.uniform(0.07, 0.11),
+            diameter_um=rng.uniform(0.08, 0.13),
             sigma=rng.uniform(0.2, 0.32),
-            crowding=rng.uniform(1.5, 1.9),
-            clearance_um=rng.uniform(0.06, 0.1),
+            crowding=rng.uniform(1.4, 1.8),
+            clearance_um=rng.uniform(0.045, 0.08),
             presence=rng.uniform(0.6, 0.85),
         )
 
@@ -145,7 +143,7 @@ def stamp_tertiary(
     place = (grid + rng.uniform(0.1, 0.9, grid.shape)) * pitch
     patches = SmoothField(rng, canvas, canvas.px(1.5)).at(place[:, 0], place[:, 1])
     radius = canvas.px(style.diameter_um) / 2 * np.exp(style.sigma * rng.standard_normal(len(place)))
-    keep = (rng.random(len(place)) < style.presence) & (patches > -0.6)
+    keep = (rng.random(len(place)) < style.presence) & (patches > -1.1)
     clearance = canvas.px(style.clearance_um)
     for (x, y), r in zip(place[keep], radius[keep], strict=True):
         _stamp_disc(classes, float(x), float(y), float(r), clearance)

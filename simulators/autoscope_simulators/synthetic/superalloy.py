@@ -63,11 +63,12 @@ class SuperalloyStyle:
     def draw(cls, rng: np.random.Generator) -> SuperalloyStyle:
         """An alloy; a quarter of them are deeply etched, of high contrast."""
         deep = rng.random() < 0.25
+        block_um = rng.uniform(1.0, 1.6)
         return cls(
-            block_um=rng.uniform(0.85, 1.3),
-            block_sigma=rng.uniform(0.35, 0.5),
-            swelling=rng.uniform(1.1, 1.2),
-            channel_um=rng.uniform(0.1, 0.16),
+            block_um=block_um,
+            block_sigma=rng.uniform(0.24, 0.36),
+            swelling=rng.uniform(0.9, 1.0),
+            channel_um=0.06 + rng.uniform(0.1, 0.15) * block_um,
             lobes=rng.uniform(0.5, 1.0),
             crystal_um=rng.uniform(15, 40),
             tertiary=TertiaryStyle.draw(rng),
@@ -75,7 +76,7 @@ class SuperalloyStyle:
             secondary_grey=rng.uniform(70, 95) if deep else rng.uniform(14, 32),
             tertiary_grey=rng.uniform(45, 70) if deep else rng.uniform(24, 40),
             rim_grey=rng.uniform(35, 55) if deep else rng.uniform(10, 22),
-            rim_um=rng.uniform(0.05, 0.08),
+            rim_um=rng.uniform(0.055, 0.095),
             relief_grey=rng.uniform(0, 10) if rng.random() < 0.5 else rng.uniform(10, 30),
             light=rng.uniform(0, 2 * math.pi),
             unevenness=rng.uniform(0.01, 0.03),
@@ -101,7 +102,7 @@ class Superalloy:
             crystal_um=style.crystal_um,
         )
         self._uneven = SmoothField(rng, canvas, px(6))
-        self._inside, self._mottle = SmoothField(rng, canvas, px(0.12)), SmoothField(rng, canvas, px(0.5))
+        self._inside, self._mottle = SmoothField(rng, canvas, px(0.14)), SmoothField(rng, canvas, px(0.5))
         self._fine = Texture(rng, 0.8)
         self._scratches = Scratches.draw(
             rng, canvas, per_mm2=rng.uniform(0.02, 0.08) * 1e6, length_um=4, depth=6, width_um=0.03
@@ -139,14 +140,14 @@ class Superalloy:
         image = np.full(labels.shape, style.matrix_grey, dtype=np.float32)
         image += 1.3 * self._mottle.window(window) + 1.5 * self._fine.window(window)
         image += self._rims(secondary, tertiary)
-        inside = style.secondary_grey * (1 + 0.1 * self._inside.window(window))
+        inside = style.secondary_grey * (1 + 0.06 * self._inside.window(window))
         image -= inside * secondary + style.tertiary_grey * tertiary
         self._scratches.add_to(image, window)
         image *= 1 + style.unevenness * self._uneven.window(window)
         return to_grey(image, 0.7)[block.window_part]
 
     def _rims(self, secondary: FloatImage, tertiary: FloatImage) -> FloatImage:
-        """Edge brightening of the etched relief: bright on the matrix side, a dark line inside, and shading."""
+        """Edge brightening of the etched relief: bright outside, a dark line inside, and shading."""
         style = self.style
         near = _blur(secondary, self.canvas.px(style.rim_um))
         rim = 2 * near * (1 - secondary) - 0.5 * (1 - near) * secondary
@@ -160,6 +161,6 @@ def _blur(image: FloatImage, sigma_px: float) -> FloatImage:
     return np.asarray(ndimage.gaussian_filter(image, sigma_px, truncate=3), dtype=np.float32)
 
 
-def generate_superalloy(seed: int, size_um: tuple[float, float], progress: Progress) -> SpecimenData:
+def generate(seed: int, size_um: tuple[float, float] | None, progress: Progress) -> SpecimenData:
     """Gamma-prime of two sizes in gamma; see `SuperalloyStyle` for what the seed draws."""
-    return Superalloy(seed, Canvas.of_size(size_um, PIXEL_NM)).make(progress)
+    return Superalloy(seed, Canvas.of_size(size_um or SIZE_UM, PIXEL_NM)).make(progress)

@@ -133,7 +133,7 @@ class Tessellation:
     def _candidates(
         self, x: NDArray[np.float64], y: NDArray[np.float64], half_diagonal: NDArray[np.float64]
     ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """For each cell of pixels the discs in order of power at its centre, and the last one that matters."""
+        """For each cell of pixels the discs by power at its centre, and the last one that matters."""
         lifted = np.column_stack([x, y, np.zeros_like(x)])
         count = min(_FIRST_CANDIDATES, len(self))
         while True:
@@ -166,7 +166,10 @@ class Tessellation:
         for rank in range(int(last[0]) + 1):
             cells = int(np.searchsorted(-last, -rank, side="right"))
             index = candidates[:cells, rank]
-            gap_x, gap_y = self.discs.x_px[index] - centre_x[:cells], self.discs.y_px[index] - centre_y[:cells]
+            gap_x, gap_y = (
+                self.discs.x_px[index] - centre_x[:cells],
+                self.discs.y_px[index] - centre_y[:cells],
+            )
             power = gap_x**2 + gap_y**2 - np.square(self.discs.radius_px[index])
             value = x[:cells] * (-2 * gap_x).astype(np.float32)[:, None]
             value += y[:cells] * (-2 * gap_y).astype(np.float32)[:, None]
