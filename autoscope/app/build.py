@@ -199,6 +199,7 @@ def microscope_of(config: Config, specimen: SpecimenFile) -> SimulatedMicroscope
         if i.ideal
         else Imperfections(pixel_size_error=i.pixel_size_error),
         time_scale=config.microscope.time_scale,
+        working_distance_mm=config.beam.working_distance_mm,
     )
 
 

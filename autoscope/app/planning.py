@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
+from statistics import NormalDist
 
 import numpy as np
-from scipy import stats
 
 from autoscope.app.config import Config, TargetConfig
 from autoscope.app.running import Checked
@@ -169,7 +169,7 @@ def _fields(spread: float, wanted: float | None, confidence: float, population: 
     The factor 1.1 is the standard tier's. A relative width is planned as if the value were 0.1.
     """
     half = wanted if wanted is not None else 0.1 * 0.1
-    z = float(stats.norm.ppf(0.5 + confidence / 2))
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
     n0 = (1.1 * z * spread / half) ** 2
     return min(population, max(FLOOR_FIELDS, math.ceil(n0 / (1 + n0 / population))))
 
@@ -178,7 +178,7 @@ def _half_width(spread: float, fields: int, confidence: float, population: int) 
     """Half-width that a number of fields gives: 1.1 z s sqrt((1 - n/N) / n)."""
     if fields < 1:
         return 1.0
-    z = float(stats.norm.ppf(0.5 + confidence / 2))
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
     return 1.1 * z * spread * math.sqrt((1 - fields / population) / fields)
 
 

@@ -14,7 +14,7 @@ from autoscope.core import ConfigurationError, Frame, Rectangle
 from autoscope.microscope import Microscope
 from autoscope.perception.overview import OverviewPredictor, overview_features
 from autoscope.session import Measurer, Prepared, SegmentingMeasurer
-from autoscope.survey import FieldGrid, Statistics, Survey
+from autoscope.survey import FieldGrid, Statistics, Survey, Target
 from autoscope_simulators import SpecimenFile
 
 
@@ -39,13 +39,20 @@ def survey_of(config: Config, grid: FieldGrid, microscope: Microscope, frames: S
         grid=grid,
         targets=targets,
         policy=policy_of(config),
-        predictor=OverviewPredictor(overview_features(frames, grid) if frames else None, grid, targets),
+        predictor=_predictor(grid, targets, frames),
         statistics=Statistics(tier=config.statistics.tier, exploration=config.policy.exploration),
         seed=config.seed,
         travel_s=microscope.predict_travel_s,
         visit_s=microscope.predict_image_s(reference),
         start_xy_um=(start.x_um, start.y_um),
     )
+
+
+def _predictor(grid: FieldGrid, targets: Sequence[Target], frames: Sequence[Frame]) -> OverviewPredictor:
+    features = None
+    if frames:
+        features = overview_features(frames, grid.x_um, grid.y_um, grid.hfw_um, grid.vfw_um)
+    return OverviewPredictor(len(grid), [t.low for t in targets], [t.high for t in targets], features)
 
 
 def _measurer(

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from numpy.typing import NDArray
 
@@ -56,6 +57,17 @@ class Checked:
     grid: FieldGrid
     model: build.ModelChoice
     microscope: SimulatedMicroscope
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.microscope.close()
 
 
 def check(config: Config, announce: Announce | None = None) -> Checked:

@@ -10,7 +10,8 @@ import platformdirs
 
 from autoscope.app.config import SYNTHETIC, MicroscopeConfig
 from autoscope.core import ConfigurationError, nearest
-from autoscope_simulators import KINDS, SpecimenFile, generate, write_specimen
+from autoscope_simulators import SpecimenFile, write_specimen
+from autoscope_simulators.synthetic import KINDS, generate
 
 Announce = Callable[[str], None]
 

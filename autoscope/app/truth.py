@@ -68,6 +68,6 @@ class TruthMeasurer:
         rectangle: Rectangle = self._grid.rectangle(field)
         valid = None
         if self._grid.valid_fraction[field] < 1:
-            valid = self._specimen.valid_window(rectangle, (labels.shape[0], labels.shape[1]))
+            valid = self._specimen.valid_pixels(rectangle)
         pixel_nm = self._specimen.pixel_nm
         return np.array([m.value(labels, self._classes, pixel_nm, valid) for m in self._measures])

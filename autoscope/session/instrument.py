@@ -18,7 +18,7 @@ from autoscope.core import (
 from autoscope.microscope import Microscope
 from autoscope.session.control import SessionControl
 from autoscope.session.focus import FocusKeeper, sharpness
-from autoscope.session.journal import Journal
+from autoscope.session.journal import Journal, Purpose
 from autoscope.session.measurer import Measurer
 from autoscope.session.settings import SessionSettings
 from autoscope.survey import Decision, FieldGrid, Outcome
@@ -63,7 +63,7 @@ class Imaging:
             position = self.microscope.move_to(self._legs.pop(0))
         return position
 
-    def take(self, imaging: ImagingSettings, *, purpose: str, field: int | None) -> tuple[Frame, int]:
+    def take(self, imaging: ImagingSettings, *, purpose: Purpose, field: int | None) -> tuple[Frame, int]:
         """Refocuses where it is due, takes one frame where the stage stands, and acknowledges it."""
         self._set_focus()
         frame = self.microscope.acquire_image(imaging)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from autoscope.core import Frame, StagePosition
 from autoscope.microscope import DriverState, FocusResult, Spent
@@ -24,6 +28,8 @@ from autoscope.records import (
 )
 from autoscope.survey import Decision, FieldGrid, Outcome, QuantityState, Survey, Target
 
+Purpose = Literal["overview", "field"]
+"""What a frame is taken for."""
 UNITS = {"area_fraction": "1", "inclusions_per_mm2": "1/mm2", "grain_size": "um"}
 
 
@@ -67,7 +73,7 @@ class Journal:
         """Something that a reader of the result must know."""
         self._writer.append(WarningDocument(message=message))
 
-    def frame(self, frame: Frame, purpose: str, field: int | None, state: DriverState) -> int:
+    def frame(self, frame: Frame, purpose: Purpose, field: int | None, state: DriverState) -> int:
         """Stores a frame, then acknowledges it; returns its index."""
         index = self._writer.add_frame(frame, purpose=purpose, field=field)
         document = {
@@ -86,9 +92,9 @@ class Journal:
         self._writer.append(FrameDocument.model_validate(document))
         return index
 
-    def labels(self, index: int, labels: object) -> None:
+    def labels(self, index: int, labels: NDArray[np.uint8]) -> None:
         """Stores the class map of a frame."""
-        self._writer.add_labels(index, labels)  # type: ignore[arg-type]
+        self._writer.add_labels(index, labels)
 
     def focus(self, position: StagePosition, result: FocusResult, state: DriverState) -> None:
         """An autofocus run."""

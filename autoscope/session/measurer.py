@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autoscope.core import Frame, ModelError, Rectangle
 from autoscope.estimation import stereology
-from autoscope.perception.segmentation import Segmenter
 from autoscope.survey import FieldGrid, Target
+
+if TYPE_CHECKING:
+    from autoscope.perception.segmentation import Segmenter
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,8 @@ def _decide_again(survey: Survey, document: DecisionDocument) -> Decision:
         again = "nothing" if decision is None else f"field {decision.field} (p = {decision.propensity:.6g})"
         raise RecordError(
             f"step {document.step} was field {document.field} (p = {document.propensity:.6g}) and comes out"
-            f" as {again}: the session was made by another version, or its files were changed; it cannot go on"
+            f" as {again}: the session was made by another version, or its files were changed;"
+            " it cannot go on"
         )
     return decision
 

@@ -5,16 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from autoscope import __version__
-from autoscope.core import (
-    AutoscopeError,
-    ConfigurationError,
-    ImageError,
-    LimitError,
-    ModelError,
-    SpecimenError,
-)
+
+if TYPE_CHECKING:
+    from autoscope.core import AutoscopeError
 
 OK, ENDED_SHORT, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -25,13 +21,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit status."""
     options = parser().parse_args(arguments)
     command: Command = options.command
+    from autoscope import core  # only now: --help answers before numpy could be imported
+
     try:
         return command(options)
-    except ConfigurationError as error:
+    except core.ConfigurationError as error:
         return _say(options, error, BAD_USAGE, "\nautoscope: error: ".join(error.problems))
-    except (ImageError, ModelError, SpecimenError, LimitError) as error:
+    except (core.ImageError, core.ModelError, core.SpecimenError, core.LimitError) as error:
         return _say(options, error, BAD_USAGE)
-    except AutoscopeError as error:
+    except core.AutoscopeError as error:
         return _say(options, error, ENDED_SHORT)
     except BrokenPipeError:
         sys.stderr.close()

@@ -65,8 +65,10 @@ def _line(progress: Progress) -> str:
     parts = [progress.state]
     if progress.state == "overview":
         parts.append(f"{progress.overview_done}/{progress.overview_all} frames")
-    for state in progress.quantities:
-        parts.append(f"{state.target.class_name} {_value(state)} ({state.fields_measured} fields)")
+    parts.extend(
+        f"{state.target.class_name} {_value(state)} ({state.fields_measured} fields)"
+        for state in progress.quantities
+    )
     parts.append(f"beam {clock(progress.spent.beam_time_s)}")
     if progress.left is not None:
         parts.append(f"left {clock(progress.left.p50_s)} (p90 {clock(progress.left.p90_s)})")

@@ -1,0 +1,86 @@
+"""``autoscope doctor``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from autoscope import __version__
+from autoscope.app.cli.main import BAD_USAGE, OK
+from autoscope.core import AutoscopeError
+
+PACKAGES = ("numpy", "scipy", "h5py", "torch", "torchvision", "segmentation-models-pytorch", "timm")
+LITTLE_DISK_GB = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prints what works here; status 2 when something that is needed does not."""
+    findings = [_python(), *map(_package, PACKAGES), _processor(), _gpu(), _disk()]
+    if options.config is not None:
+        findings += _config(options.config)
+    if options.json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            print(f"{'ok  ' if finding.ok else 'BAD '} {finding.name}: {finding.detail}")
+    return OK if all(finding.ok for finding in findings) else BAD_USAGE
+
+
+def _python() -> Finding:
+    return Finding("autoscope", True, f"{__version__} on Python {platform.python_version()}")
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding(name, True, importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(name, False, "not installed")
+
+
+def _processor() -> Finding:
+    return Finding("processor", True, f"{os.cpu_count()} cores, {platform.machine()}")
+
+
+def _gpu() -> Finding:
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        return Finding("GPU", False, f"torch cannot be imported: {error}")
+    if not torch.cuda.is_available():
+        return Finding("GPU", True, "none: models run on the processor")
+    return Finding("GPU", True, torch.cuda.get_device_name(0))
+
+
+def _disk() -> Finding:
+    free_gb = shutil.disk_usage(Path.cwd()).free / 1e9
+    return Finding("disk", free_gb >= LITTLE_DISK_GB, f"{free_gb:.1f} GB free in the working directory")
+
+
+def _config(path: Path) -> list[Finding]:
+    from autoscope.app.loading import load_config
+    from autoscope.app.running import check
+
+    try:
+        with check(load_config(path)) as checked:
+            licence = checked.specimen.licence or "not said"
+            return [
+                Finding("configuration", True, f"{len(checked.grid)} fields, model {checked.model.kind}"),
+                Finding("licence of the data", True, f"{licence} ({checked.specimen.source or 'no source'})"),
+            ]
+    except AutoscopeError as error:
+        return [Finding("configuration", False, str(error))]
