@@ -49,9 +49,9 @@ def overview_features(
         vfw_um: height of a field.
 
     Returns:
-        ``n x 18`` features, not standardised.
+        ``n x 19`` features, not standardised.
     """
-    n_features = GREY_BINS + 2 + len(QUANTILES)
+    n_features = GREY_BINS + 3 + len(QUANTILES)  # bins; mean, standard deviation, energy; quantiles
     features = np.zeros((len(x_um), n_features + 1))
     owner = _owners(frames, x_um, y_um)
     edges = _grey_edges(frames)
@@ -135,16 +135,20 @@ class _Record:
         agreement: ``ridges``, (measured - mean)(predicted - mean).
         reach: ``ridges``, (predicted - mean)².
         mean_squared: squared errors of the running mean.
-        final_squared: squared errors of what was really predicted.
+        trusted_squared: squared errors of the mean plus the trusted part of the regression.
         weight: discounted number of predictions.
+        all_squared: squared errors of the running mean, not discounted.
+        count: number of predictions, not discounted.
     """
 
     squared: NDArray[np.float64]
     agreement: NDArray[np.float64]
     reach: NDArray[np.float64]
     mean_squared: float = 0.0
-    final_squared: float = 0.0
+    trusted_squared: float = 0.0
     weight: float = 0.0
+    all_squared: float = 0.0
+    count: int = 0
 
     @property
     def best(self) -> int:
@@ -159,6 +163,16 @@ class _Record:
         doubt = DOUBT * self.mean_squared / self.weight
         slope = self.agreement[self.best] / max(self.reach[self.best] + doubt, 1e-300)
         return float(min(max(slope, 0.0), 1.0))
+
+    @property
+    def unexplained(self) -> float:
+        """Share of the variance that the regression leaves, shrunk towards all of it."""
+        doubt = DOUBT * self.mean_squared / max(self.weight, 1.0)
+        return float((self.trusted_squared + doubt) / max(self.mean_squared + doubt, 1e-300))
+
+    def variance(self, guess: float) -> float:
+        """Variance of the measured values, worth one field's guess at the start."""
+        return (self.all_squared + guess**2) / (self.count + 1)
 
 
 class OverviewPredictor:
@@ -205,7 +219,7 @@ class OverviewPredictor:
             spread = np.empty_like(value)
             for k, (low, high) in enumerate(zip(self._low, self._high, strict=True)):
                 value[k] = self._mean(k)
-                trust = self._trust(k)
+                trust = 0.0 if self._piloting else self._records[k].trust
                 if trust > 0:
                     slope = self._slopes[k, self._records[k].best]
                     value[k] += trust * (self._x @ slope - self._centre @ slope)
@@ -233,27 +247,28 @@ class OverviewPredictor:
         middle = (self._low[k] + self._high[k]) / 2
         return float((self._sum[k] + 0.5 * middle) / (self._count + 0.5))
 
-    def _trust(self, k: int) -> float:
-        if self._count < self._pilot or not self._x.shape[1]:
-            return 0.0
-        return self._records[k].trust
+    @property
+    def _piloting(self) -> bool:
+        return self._count < self._pilot or not self._x.shape[1]
 
     def _spread(self, k: int) -> float:
-        """Root-mean-square error of past predictions, with a quarter of the range as first guess."""
+        """Root-mean-square error to expect: what the fields scatter times what the overview leaves of it."""
         record, guess = self._records[k], (self._high[k] - self._low[k]) / 4
-        return float(np.sqrt((record.final_squared + guess**2) / (record.weight + 1)))
+        share = 1.0 if self._piloting else min(record.unexplained, 1.0)
+        return float(np.sqrt(share * record.variance(guess)))
 
     def _score(self, k: int, x: NDArray[np.float64], measured: float) -> None:
         record, mean = self._records[k], self._mean(k)
         departures = self._slopes[k] @ (x - self._centre)
-        trusted = mean + self._trust(k) * departures[record.best]
-        final = min(max(trusted, self._low[k]), self._high[k])
+        trusted = min(max(mean + record.trust * departures[record.best], self._low[k]), self._high[k])
         record.squared = MEMORY * record.squared + (measured - mean - departures) ** 2
         record.agreement = MEMORY * record.agreement + (measured - mean) * departures
         record.reach = MEMORY * record.reach + departures**2
         record.mean_squared = MEMORY * record.mean_squared + (measured - mean) ** 2
-        record.final_squared = MEMORY * record.final_squared + (measured - final) ** 2
+        record.trusted_squared = MEMORY * record.trusted_squared + (measured - trusted) ** 2
         record.weight = MEMORY * record.weight + 1
+        record.all_squared += (measured - mean) ** 2
+        record.count += 1
 
     def _fit(self) -> None:
         if not self._x.shape[1]:
