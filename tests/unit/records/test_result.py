@@ -88,6 +88,7 @@ def test_result_json_has_the_keys_of_the_contract(writer, folder, started):
     } == data.keys()  # fmt: skip
     assert {
         "quantity", "class", "unit", "estimate", "ci_low", "ci_high", "confidence",
-        "relative_accuracy_percent", "fields_measured", "fields_in_region", "estimator", "tier", "target_met", "covers",
+        "relative_accuracy_percent", "fields_measured", "fields_in_region", "estimator", "tier", "target_met",
+        "covers",
     } <= data["quantities"][0].keys()  # fmt: skip
     assert type(result).model_validate(data) == result

@@ -1,0 +1,171 @@
+"""What a report tells of: the documents of a session put together field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoscope.core import RecordError
+from autoscope.records import (
+    DecisionDocument,
+    Document,
+    EstimateDocument,
+    FinishedDocument,
+    FrameDocument,
+    ObservationDocument,
+    QuantityResult,
+    ResumedDocument,
+    SessionResult,
+    SessionView,
+    StartedDocument,
+    TargetRecord,
+    build_result,
+    finished_document,
+    started_document,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One field that was measured, or drawn and lost.
+
+    Attributes:
+        decision: why it was visited, and with which propensity.
+        frame: index of its frame in the session, None where there is none.
+        observations: one for each target.
+        influence: one for each target, |a (y - f) / q| in the quantity's unit: how far this one field
+            moved its pseudo-value (METHODS, equation 1); 0 for a lost field.
+    """
+
+    decision: DecisionDocument
+    frame: int | None
+    observations: tuple[ObservationDocument, ...]
+    influence: tuple[float, ...]
+
+    @property
+    def weight(self) -> float:
+        """One over the propensity."""
+        return 1.0 / self.decision.propensity
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How one quantity became known: arrays of ``steps``, NaN where there was no interval."""
+
+    fields: NDArray[np.float64]
+    estimate: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A session as the report tells it.
+
+    Attributes:
+        view: the session folder.
+        started: its first document.
+        finished: its last, None while it is unfinished.
+        running: whether a process is still writing it.
+        resumed: how often it was taken up again.
+        result: its result, built from the documents.
+        fields: the table of fields.
+        visits: in the order in which they were decided.
+        overview: indices of the overview's frames.
+        progress: one for each target.
+    """
+
+    view: SessionView
+    started: StartedDocument
+    finished: FinishedDocument | None
+    running: bool
+    resumed: int
+    result: SessionResult
+    fields: Mapping[str, NDArray[Any]]
+    visits: tuple[Visit, ...]
+    overview: tuple[int, ...]
+    progress: tuple[Progress, ...]
+
+    @property
+    def targets(self) -> tuple[TargetRecord, ...]:
+        """What was asked."""
+        return self.started.targets
+
+    def quantity(self, target: int) -> QuantityResult:
+        """The result of a target."""
+        return self.result.quantities[target]
+
+    def most_influential(self, target: int, count: int) -> tuple[Visit, ...]:
+        """The measured visits with a frame that moved a quantity most, the largest first."""
+        imaged = [v for v in self.visits if v.frame is not None and v.observations[target].value is not None]
+        return tuple(sorted(imaged, key=lambda v: v.influence[target], reverse=True)[:count])
+
+
+def gather(view: SessionView) -> Evidence:
+    """Puts a session's documents together.
+
+    Raises:
+        RecordError: the session is damaged or holds nothing to report.
+    """
+    documents = view.documents()
+    started = started_document(documents)
+    result = build_result(documents)
+    asked = [(t.quantity, t.class_name) for t in started.targets]
+    answered = [(q.quantity, q.class_name) for q in result.quantities]
+    if asked != answered:
+        raise RecordError(f"the session in {view.folder} asked for {asked} but answers {answered}")
+    fields = view.fields
+    return Evidence(
+        view=view,
+        started=started,
+        finished=finished_document(documents),
+        running=view.running,
+        resumed=sum(isinstance(d, ResumedDocument) for d in documents),
+        result=result,
+        fields=fields,
+        visits=_visits(documents, started.targets, fields["weight"]),
+        overview=tuple(
+            d.frame for d in documents if isinstance(d, FrameDocument) and d.purpose == "overview"
+        ),
+        progress=tuple(_progress(documents, k) for k in range(len(started.targets))),
+    )
+
+
+def _visits(
+    documents: Sequence[Document], targets: Sequence[TargetRecord], weight: NDArray[Any]
+) -> tuple[Visit, ...]:
+    frames = {
+        d.field: d.frame
+        for d in documents
+        if isinstance(d, FrameDocument) and d.purpose == "field" and d.field is not None
+    }
+    observed = {
+        (d.step, d.quantity, d.class_name): d for d in documents if isinstance(d, ObservationDocument)
+    }
+    decisions = {d.step: d for d in documents if isinstance(d, DecisionDocument)}
+    visits = []
+    for step, decision in sorted(decisions.items()):
+        seen = [observed.get((step, t.quantity, t.class_name)) for t in targets]
+        present = tuple(observation for observation in seen if observation is not None)
+        if len(present) < len(targets):
+            continue  # in flight when the session was interrupted
+        influence = tuple(_influence(o, decision, float(weight[decision.field])) for o in present)
+        visits.append(Visit(decision, frames.get(decision.field), present, influence))
+    return tuple(visits)
+
+
+def _influence(observation: ObservationDocument, decision: DecisionDocument, weight: float) -> float:
+    if observation.value is None:
+        return 0.0
+    return weight * abs(observation.value - (observation.predicted or 0.0)) / decision.propensity
+
+
+def _progress(documents: Sequence[Document], target: int) -> Progress:
+    running = [d.quantities[target] for d in documents if isinstance(d, EstimateDocument)]
+    rows = [(q.fields_measured, q.estimate, q.ci_low, q.ci_high) for q in running]
+    table = np.array(rows, dtype=object).reshape(-1, 4).astype(np.float64)  # None becomes NaN
+    return Progress(*table.T)

@@ -1,0 +1,167 @@
+"""Plain words and plain numbers: what a metallurgist reads, and a customer after that."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from autoscope.records import FinishReason, QuantityResult, TargetRecord, Tier
+
+FINISH: dict[FinishReason, str] = {
+    "targets_reached": "It stopped by itself: every target was reached.",
+    "exhausted": "It stopped because every field of the region had been measured: a full census.",
+    "budget_spent": "It stopped because a budget was spent, before every target was reached.",
+    "stopped_by_operator": "It was stopped by the operator, before every target was reached.",
+    "instrument_fault": "It stopped because of a fault of the instrument.",
+    "failed": "It ended without reaching its targets.",
+}
+
+TIERS: dict[Tier, str] = {
+    "standard": (
+        "Large-sample interval (Student t on the weighted pseudo-values), widened by a tenth to pay for"
+        " stopping when it is narrow enough (Chow and Robbins 1965). With fewer than 50 measured fields it is"
+        " only indicative."
+    ),
+    "anytime": (
+        "Asymptotic confidence sequence: it may be looked at after every field and stopped at any moment"
+        " without losing its coverage. It rests on large samples."
+    ),
+    "guaranteed": (
+        "Betting confidence sequence: it holds for every number of fields, every policy and every moment of"
+        " stopping, without a large-sample approximation."
+    ),
+}
+
+CENSUS = (
+    "Every field of the region was measured: there is no chance of which fields were measured left, and the"
+    " interval has no width."
+)
+
+_QUANTITIES = {
+    "area_fraction": ("Area fraction", "%", 100.0),
+    "inclusions_per_mm2": ("Number density of inclusions", "per mm²", 1.0),
+    "grain_size": ("Mean lineal intercept", "µm", 1.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How a quantity is printed: its name, its unit, and the factor from the recorded unit to that one."""
+
+    name: str
+    unit: str
+    factor: float
+
+    def number(self, value: float, decimals: int) -> str:
+        """A value without its unit."""
+        return f"{value * self.factor:.{decimals}f}".replace("-", "−")
+
+    def text(self, value: float, decimals: int) -> str:
+        """A value with its unit."""
+        return f"{self.number(value, decimals)} {self.unit}".rstrip()
+
+
+def scale(quantity: str, unit: str) -> Scale:
+    """How to print a quantity; one that is not known here is printed by its own name in its own unit."""
+    name, printed, factor = _QUANTITIES.get(
+        quantity, (quantity.replace("_", " ").capitalize(), "" if unit == "1" else unit, 1.0)
+    )
+    return Scale(name, printed, factor)
+
+
+def decimals(uncertainty: float) -> int:
+    """Decimals that show two significant digits of an uncertainty (GUM 7.2.6)."""
+    if not (math.isfinite(uncertainty) and uncertainty > 0):
+        return 2
+    return min(8, max(0, 1 - math.floor(math.log10(uncertainty))))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to one target in words.
+
+    Attributes:
+        title: what was asked for (``Area fraction of pearlite``).
+        value: ``18.32 ± 0.94 %``.
+        interval: ``17.38 % to 19.26 %``, or why there is none.
+        target: what was wanted (``± 1 % absolute``).
+        met: whether it was reached.
+        short: ``18.32 %``.
+        covers: what the interval does and does not cover.
+    """
+
+    title: str
+    value: str
+    interval: str
+    target: str
+    met: bool
+    short: str
+    covers: str
+
+
+def answer(quantity: QuantityResult, target: TargetRecord) -> Answer:
+    """Puts the result of one target into words."""
+    s = scale(quantity.quantity, quantity.unit)
+    half, low, high = quantity.half_width, quantity.ci_low, quantity.ci_high
+    places = decimals((half or abs(quantity.estimate or 0.0) / 100) * s.factor)
+    short = "not known yet" if quantity.estimate is None else s.text(quantity.estimate, places)
+    interval, value = "no interval is defensible yet", short
+    if quantity.estimate is not None and half is not None and low is not None and high is not None:
+        interval = f"{s.text(low, places)} to {s.text(high, places)}"
+        value = f"{s.number(quantity.estimate, places)} ± {s.text(half, places)}"
+    return Answer(
+        title=f"{s.name} of {quantity.class_name}",
+        value=value,
+        interval=interval,
+        target=_target(target, s),
+        met=quantity.target_met,
+        short=short,
+        covers=_covers(quantity),
+    )
+
+
+def _target(target: TargetRecord, s: Scale) -> str:
+    if target.half_width is not None:
+        wanted = target.half_width * s.factor
+        return f"± {wanted:.3g} {s.unit}".rstrip()
+    if target.relative is not None:
+        return f"± {100 * target.relative:.3g} % of the value"
+    return "none"
+
+
+def _covers(quantity: QuantityResult) -> str:
+    if quantity.covers == "expert-corrected":
+        return (
+            "The interval covers the chance of which fields were measured and, through the expert's answers"
+            " on a random sample of the frames, the errors of the segmentation."
+        )
+    return (
+        "The interval covers the chance of which fields were measured: it is about what would be found if the"
+        " segmentation model measured every field of the region. It does not cover the model's own errors:"
+        f" where it takes something else for {quantity.class_name}, the value is off by as much, however"
+        " narrow the interval."
+    )
+
+
+def duration(seconds: float) -> str:
+    """A time in two units at most: ``1 h 12 min``, ``43 min 10 s``, ``8.2 s``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min"
+
+
+def length(um: float) -> str:
+    """A length in µm, mm or m, three digits."""
+    for limit, factor, unit in ((1e3, 1.0, "µm"), (1e6, 1e-3, "mm"), (math.inf, 1e-6, "m")):
+        if um < limit:
+            return f"{um * factor:.3g} {unit}"
+    raise ValueError(f"{um} um is not a length")
+
+
+def count(number: int) -> str:
+    """A whole number with thin spaces between the thousands."""
+    return f"{number:,}".replace(",", "\u202f")
