@@ -17,10 +17,15 @@ _TEXTURE_SIDES = ((509, 521), (443, 487))
 
 def _spline_weights(position: NDArray[np.float64], first: int, nodes: int) -> FloatImage:
     """Uniform cubic B-spline basis: ``positions x nodes`` weights, nodes numbered from ``first``."""
-    distance = np.abs(position[:, None] - (first + np.arange(nodes))[None, :])
-    near = 2 / 3 - distance**2 + distance**3 / 2
-    far = np.maximum(2 - distance, 0) ** 3 / 6
-    return np.where(distance < 1, near, far).astype(np.float32)
+    left = np.floor(position).astype(np.intp)
+    t = position - left
+    u = 1 - t
+    near_left, near_right = 2 / 3 - t * t * (2 - t) / 2, 2 / 3 - u * u * (2 - u) / 2
+    weights = np.zeros((len(position), nodes), dtype=np.float32)
+    rows = np.arange(len(position))
+    for offset, weight in ((-1, u * u * u / 6), (0, near_left), (1, near_right), (2, t * t * t / 6)):
+        weights[rows, left + offset - first] = weight
+    return weights
 
 
 class SmoothField:
@@ -45,7 +50,8 @@ class SmoothField:
         nodes_y = math.ceil((canvas.height + 4 * HALO_PX) / self._spacing_y) + 2 * _MARGIN_NODES
         nodes_x = math.ceil((canvas.width + 4 * HALO_PX) / self._spacing_x) + 2 * _MARGIN_NODES
         # a cubic B-spline's squared weights sum to 151/315 on average over the position (per axis)
-        self._lattice = rng.standard_normal((nodes_y, nodes_x), dtype=np.float32) * np.float32(315 / 151)
+        lattice = rng.standard_normal((nodes_y, nodes_x), dtype=np.float32)
+        self._lattice: FloatImage = lattice * np.float32(315 / 151)
 
     def _lattice_position(
         self, pixels: NDArray[np.float64] | NDArray[np.intp], spacing: float
@@ -60,8 +66,7 @@ class SmoothField:
         left, right = int(columns[0]) - 1, int(columns[-1]) + 3
         weights_y = _spline_weights(rows, top, bottom - top)
         weights_x = _spline_weights(columns, left, right - left)
-        values: FloatImage = weights_y @ (self._lattice[top:bottom, left:right] @ weights_x.T)
-        return values
+        return np.asarray(weights_y @ (self._lattice[top:bottom, left:right] @ weights_x.T), dtype=np.float32)
 
     def at(self, x_px: NDArray[np.float64], y_px: NDArray[np.float64]) -> FloatImage:
         """The field at points: ``n`` values. Beyond the halo the border value is repeated."""

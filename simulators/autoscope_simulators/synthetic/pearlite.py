@@ -115,10 +115,13 @@ class Pearlite:
     def make(self, progress: Progress) -> SpecimenData:
         """Draws the whole specimen."""
         grains = np.empty(self.canvas.shape, dtype=np.uint32)
+        area_px = np.zeros(len(self._grains), dtype=np.intp)
         for block in self.canvas.blocks(part_of(progress, 0.0, 0.3)):
             bend = self._bend_px(block.window)
-            grains[block.canvas_part] = self._grains.labels(block.window, bend)[block.window_part]
-        is_pearlite = self._transform(np.bincount(grains.ravel(), minlength=len(self._grains)))
+            labels = self._grains.labels(block.window, bend)[block.window_part]
+            grains[block.canvas_part] = labels
+            area_px += np.bincount(labels.ravel(), minlength=len(area_px))
+        is_pearlite = self._transform(area_px)
         bse = np.empty(self.canvas.shape, dtype=np.uint8)
         classes = np.empty(self.canvas.shape, dtype=np.uint8)
         for block in self.canvas.blocks(part_of(progress, 0.3, 1.0)):

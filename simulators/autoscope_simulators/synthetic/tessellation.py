@@ -39,7 +39,7 @@ def packed_discs(
     """Discs of lognormal size, pushed apart until they hardly overlap (force-biased packing).
 
     Their Laguerre cells have the size distribution and the compact shape of grains in a polycrystal
-    (Moscinski et al., Mol. Simul. 3, 1989; Fan et al., Comput. Mater. Sci. 25, 2002).
+    (Moscinski et al., Mol. Simul. 3, 1989; Fan et al., Comput. Mater. Sci. 29, 2004).
 
     Args:
         rng: source of places and sizes.
@@ -147,7 +147,7 @@ class Tessellation:
             power = distance[:, -1] ** 2 - square[:, -1]
             horizon = np.maximum(np.sqrt(np.maximum(power + self._largest, 0)) - half_diagonal, 0) ** 2
             complete = horizon - self._largest > worst_of_best[:, 0]
-            if count == len(self) or count >= 4 * _FIRST_CANDIDATES or bool(complete.all()):
+            if count == len(self) or bool(complete.all()):
                 return index, count - 1 - np.argmax(matters[:, ::-1], axis=1)
             count = min(2 * count, len(self))
 
