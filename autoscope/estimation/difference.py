@@ -74,12 +74,18 @@ def pseudo_value(
     return float(measured_before + predicted_rest + (a * (y - f) / pi).sum())
 
 
-def draw_weights(remaining: ArrayLike) -> NDArray[np.float64]:
-    """Predictable weights w_t = 1 / ((N - t)(N - t + 1)) of METHODS section 2.
+def draw_weights(remaining: ArrayLike, variance: ArrayLike | None = None) -> NDArray[np.float64]:
+    """Predictable weights of draws, each fixed before its draw.
+
+    Without predicted variances they are w_t = 1 / ((N - t)(N - t + 1)) of METHODS section 2 (LURE). With
+    them they are r / (r - 1) / V_t (variance stabilising, Hadad et al., PNAS 118 (2021) e2014602118), which
+    is the same up to a factor while the spread of the fields about their predictions is constant, for then
+    V_t grows as r², r = N - t + 1.
 
     Args:
-        remaining: ``n``, units (fields, or groups that are drawn as a whole) that remained when each
-            draw was made, N - t + 1; at least 2, for the last unit completes a census.
+        remaining: ``n``, r: units (fields, or groups that are drawn as a whole) that remained when each
+            draw was made; at least 2, for the last unit completes a census.
+        variance: ``n``, predicted variances of the pseudo-values, from the past of each draw alone.
 
     Raises:
         EstimationError: a draw had fewer than two units left.
@@ -87,7 +93,9 @@ def draw_weights(remaining: ArrayLike) -> NDArray[np.float64]:
     left = np.asarray(remaining, float)
     if (left < 2).any():
         raise EstimationError("the draw that completes the census has no weight: the census is exact")
-    return np.asarray(1.0 / (left * (left - 1.0)))
+    if variance is None:
+        return np.asarray(1.0 / (left * (left - 1.0)))
+    return np.asarray(left / (left - 1.0) / np.asarray(variance, float))
 
 
 def combine(pseudo_values: ArrayLike, weights: ArrayLike, *, deviations: ArrayLike | None = None) -> Combined:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from autoscope.core import ConfigurationError, EstimationError, nearest
 from autoscope.estimation.betting import BettingInterval
-from autoscope.estimation.difference import Combined, combine, pseudo_value
+from autoscope.estimation.difference import Combined, combine, draw_weights, pseudo_value
 from autoscope.estimation.growing import GrowingTable
 from autoscope.estimation.intervals import STOPPING_ALLOWANCE, sequence_half_width, t_half_width
 
@@ -194,7 +194,8 @@ class QuantityTracker:
             self._betting.update(
                 z_low, z_high, self._low + rest - draw.down, self._high + rest + draw.up, bet
             )
-        weight = 1 / variance if self._tier == "anytime" else 1 / (draw.remaining * (draw.remaining - 1))
+        believed = variance if self._tier == "anytime" else draw.variance
+        weight = float(draw_weights(draw.remaining, believed))
         self._rows.append(z, z_low, z_high, weight, draw.variance)
         rows = self._rows.rows
         mean = rows[:, _WEIGHT] @ rows[:, _Z] / rows[:, _WEIGHT].sum()
