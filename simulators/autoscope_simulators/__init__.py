@@ -1,6 +1,7 @@
 """Stored-micrograph specimens, synthetic specimens and the simulated microscope."""
 
 from autoscope_simulators.imperfections import Imperfections
+from autoscope_simulators.importing import excluded_fraction, import_specimen
 from autoscope_simulators.microscope import SimulatedMicroscope
 from autoscope_simulators.specimen_data import Inclusion, SpecimenData
 from autoscope_simulators.specimen_file import SpecimenFile
@@ -15,5 +16,7 @@ __all__ = [
     "SpecimenFile",
     "SpecimenWriter",
     "Timing",
+    "excluded_fraction",
+    "import_specimen",
     "write_specimen",
 ]

@@ -116,6 +116,11 @@ class SimulatedMicroscope(Microscope):
         """What is on the stage."""
         return self._specimen
 
+    @property
+    def column(self) -> Column:
+        """Focus, blur and scan, without the stage, the clock and the books."""
+        return self._column
+
     def predict_travel_s(self, distance_um: NDArray[np.float64]) -> NDArray[np.float64]:
         """See :meth:`Timing.travel_s`. A tilt alone takes no time."""
         return self._timing.travel_s(distance_um)
