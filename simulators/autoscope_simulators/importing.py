@@ -157,8 +157,8 @@ def _index_classes(pieces: list[Piece], masks: Sequence[Path], class_names: Sequ
         if unknown:
             listed = ", ".join(map(str, unknown[:8])) + (", ..." if len(unknown) > 8 else "")
             raise ImageError(
-                f"the mask {mask} holds values without a class name: {listed}; there are {len(class_names)} names"
-                f" ({', '.join(class_names)}), for the values 0 to {len(class_names) - 1}"
+                f"the mask {mask} holds values without a class name: {listed}; the {len(class_names)} names"
+                f" ({', '.join(class_names)}) are for the values 0 to {len(class_names) - 1}"
             )
         classes = (raw != 0).astype(np.uint8) if two_valued else raw
         indexed.append(Piece(piece.path, piece.micrograph, piece.valid, classes))

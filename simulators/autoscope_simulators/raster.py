@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-MAPPED_LIMIT_BYTES = 128 * 2**20
+MAPPED_LIMIT_BYTES = 256 * 2**20
 """Bytes of a file that may be resident through its map before the map is dropped and made anew."""
 
 BAND_BYTES = 8 * 2**20
@@ -68,21 +68,24 @@ class Raster(ABC):
 class FileMap:
     """A read-only map of a file whose resident share stays bounded.
 
-    Pages that were touched count as resident until the map is dropped. So the bytes handed out are
-    counted, and past the limit a new map takes the place of the old one; the pages stay in the operating
-    system's cache.
+    Pages that were touched count as resident until the map is dropped. So the blocks that were handed out
+    are counted, and past the limit a new map takes the place of the old one; the pages stay in the
+    operating system's cache.
     """
 
     def __init__(self, path: Path, limit_bytes: int = MAPPED_LIMIT_BYTES) -> None:
         self._path, self._limit_bytes = path, limit_bytes
+        self._touched: set[int] = set()
         self._touched_bytes = 0
         self._map = self._open()
 
     def block(self, offset: int, shape: tuple[int, int], dtype: np.dtype[Any]) -> Pixels:
         """A view of a block of the file; to be copied out of at once, and not to be kept."""
-        self._touched_bytes += shape[0] * shape[1] * dtype.itemsize
-        if self._touched_bytes > self._limit_bytes:
-            self._map, self._touched_bytes = self._open(), 0
+        if offset not in self._touched:
+            if self._touched_bytes > self._limit_bytes:
+                self._map, self._touched, self._touched_bytes = self._open(), set(), 0
+            self._touched.add(offset)
+            self._touched_bytes += shape[0] * shape[1] * dtype.itemsize
         return np.ndarray(shape, dtype, self._map, offset)
 
     def _open(self) -> mmap.mmap:
