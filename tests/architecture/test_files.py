@@ -81,3 +81,14 @@ def test_every_package_is_typed() -> None:
         "simulators/autoscope_simulators",
     ):
         assert (ROOT / package / "py.typed").is_file(), package
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    broken = [
+        f"{shown(path)}: {target}"
+        for path in FILES
+        if path.suffix == ".md"
+        for target in re.findall(r"\]\(([^)\s#]+)[^)]*\)", path.read_text(encoding="utf-8"))
+        if "://" not in target and not (path.parent / target).exists()
+    ]
+    assert broken == []
