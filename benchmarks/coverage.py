@@ -173,7 +173,8 @@ def _print(row: Row, *, header: bool) -> None:
         f"{row.population[:24]:24} {row.policy:13} {row.truth:7.4f} {row.half_width:7.4f}"
         f" {row.coverage:7.3f} [{row.coverage_low:.3f}, {row.coverage_high:.3f}]"
         f" {row.bias_over_half_width:7.3f} {row.rmse_over_half_width:7.3f} {row.reached:5.2f}"
-        f" {row.fields_mean:7.1f} {row.fields_p90:6.0f} {row.fields_in_region:6d} {row.stopped_by_floor:6.2f}",
+        f" {row.fields_mean:7.1f} {row.fields_p90:6.0f} {row.fields_in_region:6d}"
+        f" {row.stopped_by_floor:6.2f}",
         flush=True,
     )
 

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from autoscope.core import Rectangle
+from autoscope.core import BeamSettings, Frame, ImagingSettings, Rectangle, StagePosition
+from autoscope.estimation import area_fraction
+from autoscope.perception.overview import overview_features
 from autoscope.survey import FieldGrid, lay_grid
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 SIDE = 64
 HFW_UM = 50.0
+OVERVIEW_PX = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +101,35 @@ def from_specimen(path: Path, class_name: str, hfw_um: float, overview_hfw_um: f
     """
     from autoscope_simulators.specimen_file import SpecimenFile
 
-    from autoscope.estimation import area_fraction
-
     with SpecimenFile(path) as specimen:
         grid = lay_grid(
             specimen.extent, specimen.tiles, hfw_um, hfw_um, valid_fraction=specimen.valid_fraction
         )
-        index = (specimen.class_names or ()).index(class_name)
+        names = specimen.class_names or ()
+        if class_name not in names:
+            raise SystemExit(f"{path} has no true class {class_name!r}; it has: {', '.join(names) or 'none'}")
         values = np.empty((1, len(grid)))
         for field in range(len(grid)):
-            labels = specimen.truth_window(grid.rectangle(field))
-            valid = specimen.valid_window(grid.rectangle(field), labels.shape)
-            values[0, field] = area_fraction(labels, index, valid=valid)
-        features = _specimen_features(specimen, grid, overview_hfw_um or 10 * hfw_um)
+            rectangle = grid.rectangle(field)
+            labels, valid = specimen.truth_window(rectangle), specimen.valid_pixels(rectangle)
+            values[0, field] = area_fraction(labels, names.index(class_name), valid=valid)
+        frame = _overview_frame(specimen, (overview_hfw_um or 10 * hfw_um) / OVERVIEW_PX)
+        features = overview_features([frame], grid.x_um, grid.y_um, grid.hfw_um, grid.vfw_um)
     return Table(f"{path.stem}:{class_name}", grid, values, features)
+
+
+def _overview_frame(specimen: SpecimenFile, pixel_um: float) -> Frame:
+    """The whole specimen at about the overview's pixel size, with shot noise, as one frame."""
+    name = "bse" if "bse" in specimen.detectors else specimen.detectors[0]
+    levels = specimen.levels(name)
+    wanted = max(0, round(np.log2(pixel_um * 1000 / specimen.pixel_nm)))
+    n = min(wanted, len(levels) - 1)
+    height, width = levels[n].shape
+    pixels = levels[n].read(0, height, 0, width)
+    full = np.iinfo(pixels.dtype).max
+    noisy = pixels + 0.03 * full * np.random.default_rng(0).standard_normal(pixels.shape)
+    hfw_um = width * specimen.pixel_nm * 2**n / 1000
+    imaging = ImagingSettings(hfw_um, width, height, 1.0)
+    centre = StagePosition(hfw_um / 2, imaging.vfw_um / 2)
+    digital = np.clip(noisy, 0, full).astype(pixels.dtype)
+    return Frame(digital, centre, imaging, BeamSettings(), 0.0, 1, 0.0, specimen.name)
