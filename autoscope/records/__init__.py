@@ -29,12 +29,19 @@ from autoscope.records.models import (
     Tier,
 )
 from autoscope.records.reader import SessionView, open_session
-from autoscope.records.result import SessionResult, build_result, finished_document, started_document
+from autoscope.records.result import (
+    NEVER_FINISHED,
+    SessionResult,
+    build_result,
+    finished_document,
+    started_document,
+)
 from autoscope.records.writer import SessionWriter
 
 __all__ = [
     "CONFIG",
     "EVENTS",
+    "NEVER_FINISHED",
     "PIXELS",
     "REPORT",
     "RESULT",

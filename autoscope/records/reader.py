@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from autoscope.core import Frame, RecordError
 from autoscope.records.documents import Document, FrameDocument
 from autoscope.records.events import is_being_written, read_events
 from autoscope.records.folder import CONFIG, EVENTS, PIXELS, require_session
-from autoscope.records.pixel_reading import open_for_reading, read_frame, read_labels
+from autoscope.records.pixel_reading import open_for_reading, read_frame, read_frames, read_labels
 from autoscope.records.result import SessionResult, build_result
 
 
@@ -79,6 +80,15 @@ class SessionView:
         """
         with open_for_reading(self.folder / PIXELS) as file:
             return read_frame(file, index)
+
+    def frames(self, indices: Sequence[int]) -> Iterator[Frame]:
+        """Many frames by their indices, one at a time in memory.
+
+        Raises:
+            RecordError: there is no such frame, or the file is damaged.
+        """
+        with open_for_reading(self.folder / PIXELS) as file:
+            yield from read_frames(file, indices)
 
     def labels(self, index: int) -> NDArray[np.uint8] | None:
         """The class map of a frame (``height x width``), None where it has none.

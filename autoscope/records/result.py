@@ -35,7 +35,7 @@ from autoscope.records.models import (
 
 NEVER_FINISHED = (
     "The session never finished: it was interrupted, or still runs. The figures are those of its last whole"
-    " step; `autoscope run --resume` goes on with it."
+    " step; autoscope run --resume goes on with it."
 )
 
 _D = TypeVar("_D", bound=Document)

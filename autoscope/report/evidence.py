@@ -75,7 +75,7 @@ class Evidence:
         result: its result, built from the documents.
         fields: the table of fields.
         visits: in the order in which they were decided.
-        overview: indices of the overview's frames.
+        overview: the overview's frames.
         progress: one for each target.
     """
 
@@ -87,7 +87,7 @@ class Evidence:
     result: SessionResult
     fields: Mapping[str, NDArray[Any]]
     visits: tuple[Visit, ...]
-    overview: tuple[int, ...]
+    overview: tuple[FrameDocument, ...]
     progress: tuple[Progress, ...]
 
     @property
@@ -98,6 +98,15 @@ class Evidence:
     def quantity(self, target: int) -> QuantityResult:
         """The result of a target."""
         return self.result.quantities[target]
+
+    def effect(self, visit: Visit, target: int) -> float:
+        """By how much, to first order, a field moved the estimate away from what was predicted of it.
+
+        The estimate is a weighted mean of the pseudo-values, so it is the influence over their number; with
+        propensity 1 nothing is sampled and every field counts with its own weight.
+        """
+        sampled = visit.decision.propensity < 1
+        return visit.influence[target] / (len(self.visits) if sampled else 1)
 
     def most_influential(self, target: int, count: int) -> tuple[Visit, ...]:
         """The measured visits with a frame that moved a quantity most, the largest first."""
@@ -128,9 +137,7 @@ def gather(view: SessionView) -> Evidence:
         result=result,
         fields=fields,
         visits=_visits(documents, started.targets, fields["weight"]),
-        overview=tuple(
-            d.frame for d in documents if isinstance(d, FrameDocument) and d.purpose == "overview"
-        ),
+        overview=tuple(d for d in documents if isinstance(d, FrameDocument) and d.purpose == "overview"),
         progress=tuple(_progress(documents, k) for k in range(len(started.targets))),
     )
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
@@ -73,7 +75,7 @@ def _draw_scale_bar(image: Image.Image, hfw_um: float) -> None:
     bar_px = round(length_um / hfw_um * image.width)
     text = f"{length_um:g} µm" if length_um >= 1 else f"{1000 * length_um:g} nm"
     draw = ImageDraw.Draw(image)
-    font = ImageFont.load_default(size=15)
+    font = ImageFont.truetype(Path(mpl.get_data_path(), "fonts/ttf/DejaVuSans.ttf"), 14)
     left, bottom = 10, image.height - 10
     plate = max(bar_px, round(draw.textlength(text, font)))
     draw.rectangle((left - 5, bottom - 28, left + plate + 5, bottom + 5), fill=(0, 0, 0))

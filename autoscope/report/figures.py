@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BLUE, ORANGE, VERMILLION = "#0072b2", "#e69f00", "#d55e00"  # Okabe and Ito 2008: safe for the colour-blind
-INK = "#0b0c0d"  # becomes the page's text colour
+INK = "#0b0c0d"
+_PAGE_COLOURS = {INK: "currentColor", BLUE: "var(--blue)", VERMILLION: "var(--vermillion)"}  # light or dark
 WIDTH_IN = 5.2
 
 _ID = re.compile(r'(\bid="|href="#|url\(#)')
@@ -50,9 +51,11 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
     """
     buffer = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+        figure.savefig(buffer, format="svg", dpi=200, transparent=True, metadata={"Date": None})
     svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+    svg = svg[svg.index("<svg") :]
+    for drawn, shown in _PAGE_COLOURS.items():
+        svg = svg.replace(drawn, shown)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = _ID.sub(rf"\g<1>{name}-", svg)
     words = description.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")

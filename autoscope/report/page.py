@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from autoscope.core import RecordError
+from autoscope.records import NEVER_FINISHED, KindRecord
 from autoscope.report.convergence import draw_convergence
 from autoscope.report.evidence import Evidence, Visit
 from autoscope.report.field_images import field_picture
@@ -75,7 +76,7 @@ def render_page(evidence: Evidence) -> str:
         tier=CENSUS if _census(evidence) else TIERS[started.tier],
         cost=_cost(evidence),
         method=_method(evidence),
-        warnings=result.warnings,
+        warnings=tuple(w for w in result.warnings if w != NEVER_FINISHED),  # its banner says so
         config=evidence.view.config_toml,
         truth=started.model.kind == "truth",
         unfinished_raster=started.policy.kind == "raster" and not _census(evidence),
@@ -152,7 +153,7 @@ def _picture(evidence: Evidence, visit: Visit, k: int, printed: Scale) -> Pictur
             ("measured", printed.text(o.value, places)),
             ("predicted", predicted),
             ("propensity", f"{d.propensity:.3g}"),
-            ("influence", printed.text(visit.influence[k], places)),
+            ("moved the answer by about", printed.text(evidence.effect(visit, k), places + 1)),
             ("at", f"{d.x_um:.1f}, {d.y_um:.1f} µm"),
         ),
         reason=d.reason,
@@ -193,13 +194,17 @@ def _cost(evidence: Evidence) -> tuple[tuple[str, str, str], ...]:
     return tuple(rows)
 
 
+def _hash(record: KindRecord) -> str:
+    return f"sha256 {record.sha256}" if record.sha256 else ""
+
+
 def _method(evidence: Evidence) -> tuple[tuple[str, str, str], ...]:
     started, fields = evidence.started, evidence.fields
     floor = "" if started.exploration is None else f"{100 * started.exploration:g} % of every draw is uniform"
     hfw_um, vfw_um = float(fields["hfw_um"]), float(fields["vfw_um"])
     rows = [
-        ("Policy", started.policy.kind, started.policy.sha256),
-        ("Segmentation", started.model.kind, started.model.sha256),
+        ("Policy", started.policy.kind, _hash(started.policy)),
+        ("Segmentation", started.model.kind, _hash(started.model)),
         ("Field", f"{hfw_um:.4g} × {vfw_um:.4g} µm", "at the magnification that defines the value"),
         ("Region", f"{count(started.fields_in_region)} fields", f"{started.region_area_um2 / 1e6:.4g} mm²"),
         ("Statistics", started.tier, ", ".join(sorted({q.estimator for q in evidence.result.quantities}))),

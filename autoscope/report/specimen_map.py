@@ -50,7 +50,7 @@ def draw_map(evidence: Evidence, target: int, scale: Scale, background: Backgrou
     """
     x0, y0, x1, y1 = box = background.box
     ratio = (y1 - y0) / (x1 - x0)
-    figure, axes = new_figure(float(np.clip((WIDTH_IN - 0.9) * ratio + 1.0, 2.0, 6.0)))
+    figure, axes = new_figure(float(np.clip((WIDTH_IN - 0.7) * ratio + 1.1, 2.2, 6.5)))
     axes.imshow(background.rgba, extent=(x0, x1, y1, y0), interpolation="antialiased", aspect="equal")
     measured = [v for v in evidence.visits if v.observations[target].value is not None]
     lost = [v for v in evidence.visits if v.observations[target].value is None]
@@ -61,18 +61,20 @@ def draw_map(evidence: Evidence, target: int, scale: Scale, background: Backgrou
         points = axes.scatter(
             [v.decision.x_um for v in measured], [v.decision.y_um for v in measured], c=values,
             s=_sizes(weights, evidence.fields, box), cmap="viridis", vmin=low, vmax=max(high, low + 1e-9),
-            edgecolors="white", linewidths=0.5, rasterized=len(measured) > RASTERISED_FROM,
+            edgecolors="white", linewidths=0.5 if len(measured) < 150 else 0.2,
+            rasterized=len(measured) > RASTERISED_FROM,
         )  # fmt: skip
-        along = "horizontal" if ratio < 0.6 else "vertical"
-        bar = figure.colorbar(points, ax=axes, orientation=along, fraction=0.05, pad=0.03, aspect=30)
+        along = "horizontal" if ratio < 1.2 else "vertical"
+        bar = figure.colorbar(points, ax=axes, orientation=along, fraction=0.05, pad=0.03, aspect=40)
         bar.set_label(
             f"{scale.name.lower()} ({scale.unit})" if scale.unit else scale.name.lower(), fontsize=9
         )
         bar.outline.set_visible(False)
         use_ink(bar.ax)
     axes.plot(
-        [v.decision.x_um for v in lost], [v.decision.y_um for v in lost], "x", color=VERMILLION, markersize=6
-    )
+        [v.decision.x_um for v in lost], [v.decision.y_um for v in lost], "X", color=VERMILLION, markersize=9,
+        markeredgecolor="white", markeredgewidth=0.8,
+    )  # fmt: skip
     axes.set_xlabel("x (µm)", fontsize=9)
     axes.set_ylabel("y (µm)", fontsize=9)
     for spine in axes.spines.values():
@@ -90,17 +92,15 @@ def _sizes(weights: NDArray[np.float64], fields: Mapping[str, NDArray[Any]], box
 
 def draw_background(evidence: Evidence) -> Background:
     """All fields in light grey, over the mosaic of the overview where there is one."""
-    frames = [evidence.view.frame(index) for index in evidence.overview]
-    boxes = [_frame_box(frame) for frame in frames]
-    fields = evidence.fields
-    field_boxes = _field_boxes(fields)
-    whole = np.concatenate([field_boxes, np.array(boxes).reshape(-1, 4)])
+    field_boxes, frame_boxes = _field_boxes(evidence.fields), _frame_boxes(evidence)
+    whole = np.concatenate([field_boxes, frame_boxes])
     box = (*whole[:, :2].min(axis=0).tolist(), *whole[:, 2:].max(axis=0).tolist())
     per_um = CANVAS_PX / max(box[2] - box[0], box[3] - box[1])
     shape = (max(1, round((box[3] - box[1]) * per_um)), max(1, round((box[2] - box[0]) * per_um)))
     grey = np.full(shape, np.nan, np.float32)
-    low, high = _range(frames)
-    for frame, frame_box in zip(frames, boxes, strict=True):
+    low, high = _range(evidence)
+    frames = evidence.view.frames([d.frame for d in evidence.overview])
+    for frame, frame_box in zip(frames, frame_boxes, strict=True):
         _paint(grey, frame, _window(frame_box, box, per_um, shape), low, high)
     inside = np.zeros(shape, bool)
     for field_box in field_boxes:
@@ -129,18 +129,24 @@ def _paint(
     grey[rows, columns] = np.clip((np.asarray(image) - low) / (high - low), 0, 1)
 
 
-def _range(frames: list[Frame]) -> tuple[float, float]:
-    if not frames:
+def _range(evidence: Evidence) -> tuple[float, float]:
+    """Grey levels to be shown as black and white, from a sample of the overview."""
+    if not evidence.overview:
         return 0.0, 1.0
-    sample = np.concatenate([frame.pixels[::8, ::8].ravel() for frame in frames])
+    chosen = [d.frame for d in evidence.overview[:: 1 + len(evidence.overview) // 16]]
+    sample = np.concatenate([frame.pixels[::8, ::8].ravel() for frame in evidence.view.frames(chosen)])
     low, high = np.quantile(sample, [0.005, 0.995])
     return float(low), float(max(high, low + 1))
 
 
-def _frame_box(frame: Frame) -> Box:
-    x, y = frame.position.x_um, frame.position.y_um
-    dx, dy = frame.imaging.hfw_um / 2, frame.imaging.vfw_um / 2
-    return x - dx, y - dy, x + dx, y + dy
+def _frame_boxes(evidence: Evidence) -> NDArray[np.float64]:
+    """``n x 4``, as `Box`; frames of one purpose have one shape."""
+    if not evidence.overview:
+        return np.empty((0, 4))
+    imaging = evidence.view.frame(evidence.overview[0].frame).imaging
+    x, y, hfw = np.array([(d.x_um, d.y_um, d.hfw_um) for d in evidence.overview]).T
+    dx, dy = hfw / 2, hfw * imaging.height_px / imaging.width_px / 2
+    return np.stack([x - dx, y - dy, x + dx, y + dy], axis=1)
 
 
 def _field_boxes(fields: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:

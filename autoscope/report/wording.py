@@ -123,7 +123,7 @@ def answer(quantity: QuantityResult, target: TargetRecord) -> Answer:
 def _target(target: TargetRecord, s: Scale) -> str:
     if target.half_width is not None:
         wanted = target.half_width * s.factor
-        return f"± {wanted:.3g} {s.unit}".rstrip()
+        return f"± {wanted:.3g} {s.unit}".rstrip() + (" absolute" if s.unit == "%" else "")
     if target.relative is not None:
         return f"± {100 * target.relative:.3g} % of the value"
     return "none"
