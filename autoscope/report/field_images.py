@@ -46,7 +46,7 @@ def scale_bar_um(hfw_um: float) -> float:
     """The longest of 1, 2, 5 x 10^k um that is at most 30 % of a field's width."""
     limit = 0.3 * hfw_um
     decade = 10.0 ** np.floor(np.log10(limit))
-    return float(max(step * decade for step in (1, 2, 5) if step * decade <= limit))
+    return float(max(step * decade for step in (0.5, 1, 2, 5) if step * decade <= limit))
 
 
 def _stretch(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:

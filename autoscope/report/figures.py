@@ -51,7 +51,7 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
     """
     buffer = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", dpi=200, transparent=True, metadata={"Date": None})
+        figure.savefig(buffer, format="svg", dpi=150, transparent=True, metadata={"Date": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     for drawn, shown in _PAGE_COLOURS.items():
