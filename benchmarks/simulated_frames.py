@@ -47,9 +47,9 @@ FRAMES = 150
 
 def write_gigapixel(path: Path, gigapixels: float) -> dict[str, float]:
     """Streams a specimen of smooth random texture to a file."""
-    edge = round((gigapixels * 2**30) ** 0.5 / 512) * 512
+    edge = round((gigapixels * 2**30) ** 0.5 / 1024) * 1024
     rng = np.random.default_rng(0)
-    tile = rng.integers(60, 200, (512 // 4, edge // 4), dtype=np.uint8).repeat(4, 0).repeat(4, 1)
+    tile = rng.integers(60, 200, (1024 // 4, edge // 4), dtype=np.uint8).repeat(4, 0).repeat(4, 1)
     began = time.perf_counter()
     with SpecimenWriter(
         path,
@@ -61,7 +61,7 @@ def write_gigapixel(path: Path, gigapixels: float) -> dict[str, float]:
         licence="CC0-1.0",
         detectors={"bse": np.uint8},
     ) as writer:
-        for row in range(0, edge, 512):
+        for row in range(0, edge, 1024):
             writer.write_rows(row, {"bse": np.roll(tile, 7 * row, axis=1)})
     return {"edge_px": edge, "write_s": time.perf_counter() - began, "write_peak_rss_mib": peak_rss_mib()}
 

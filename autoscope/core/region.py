@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +26,7 @@ class Rectangle:
 
     def __post_init__(self) -> None:
         values = (self.x0_um, self.y0_um, self.x1_um, self.y1_um)
-        if not np.isfinite(values).all():
+        if not all(map(math.isfinite, values)):
             raise ConfigurationError(f"rectangle {list(values)} um has a value that is not finite")
         if self.x1_um <= self.x0_um or self.y1_um <= self.y0_um:
             raise ConfigurationError(

@@ -98,11 +98,16 @@ class Drift:
     """
 
     def __init__(self, seed: int, name: str, rms: float) -> None:
-        self._phases = component_rng(seed, f"drift {name}").uniform(0, 2 * np.pi, len(DRIFT_PERIODS_S))
-        self._rates = 2 * np.pi / np.array(DRIFT_PERIODS_S)
+        phases = component_rng(seed, f"drift {name}").uniform(0, 2 * math.pi, len(DRIFT_PERIODS_S))
+        self._waves = [
+            (2 * math.pi / period, phase)
+            for period, phase in zip(DRIFT_PERIODS_S, phases.tolist(), strict=True)
+        ]
         self._amplitude = rms * math.sqrt(2 / len(DRIFT_PERIODS_S))
 
     def at(self, time_s: float) -> float:
         """The wander since time 0."""
-        waves = np.sin(self._rates * time_s + self._phases) - np.sin(self._phases)
-        return float(self._amplitude * waves.sum())
+        if self._amplitude == 0:
+            return 0.0
+        waves = (math.sin(rate * time_s + phase) - math.sin(phase) for rate, phase in self._waves)
+        return self._amplitude * sum(waves)

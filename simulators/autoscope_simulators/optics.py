@@ -30,6 +30,10 @@ class Blur:
     y_um: float
 
 
+SHARP = Blur(0.0, 0.0)
+"""The blur of an infinite depth of focus."""
+
+
 class Column:
     """Everything between the specimen and the pixels: focus, blur, drift, magnification, noise.
 
@@ -72,6 +76,8 @@ class Column:
         the variance ``r² / 4`` along each axis. Astigmatism at 0 degrees shifts the foci of x and y apart;
         that at 45 degrees blurs both alike, which keeps the kernel separable.
         """
+        if self._imperfections.convergence_mrad == 0:
+            return SHARP
         defocus_um = (beam.working_distance_mm - self.plane_mm(position, time_s)) * 1000
         straight = self._imperfections.astigmatism_um[0] - stigmator[0]
         oblique = self._imperfections.astigmatism_um[1] - stigmator[1]

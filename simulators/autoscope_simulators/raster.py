@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -145,10 +146,7 @@ def _runs(indices: NDArray[np.intp], chunk: int) -> list[tuple[int, int, int]]:
     """``(chunk, start, stop)`` for every run of ascending indices that lie in the same chunk."""
     chunks = indices // chunk
     starts = np.flatnonzero(np.diff(chunks, prepend=-1))
-    return [
-        (int(chunks[start]), int(start), int(stop))
-        for start, stop in zip(starts, [*starts[1:], len(indices)], strict=True)
-    ]
+    return [(int(chunks[start]), int(start), int(stop)) for start, stop in pairwise([*starts, len(indices)])]
 
 
 class StoredRaster(Raster):

@@ -11,7 +11,7 @@ SCHEMA = "autoscope.specimen/1"
 ROOT_ATTRIBUTES = ("name", "pixel_nm", "synthetic", "source", "licence")
 """Root attributes beside ``schema``."""
 
-CHUNK_PX = 512
+CHUNK_PX = 1024
 """Edge of a chunk of a raster."""
 
 SMALLEST_LEVEL_PX = 256

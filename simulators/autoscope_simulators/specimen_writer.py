@@ -92,7 +92,7 @@ class SpecimenWriter:
         valid: NDArray[np.bool_] | None = None,
         classes: NDArray[np.uint8] | None = None,
     ) -> None:
-        """Writes full rows from ``y0`` on; every array is ``rows x width``. Multiples of 512 are fastest.
+        """Writes full rows from ``y0`` on; every array is ``rows x width``. Multiples of 1024 are fastest.
 
         Raises:
             SpecimenError: the disk is full or fails.
