@@ -1,0 +1,63 @@
+"""What segmenting a frame gives, and what anything that segments frames promises."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+@dataclass(frozen=True, slots=True)
+class Segmentation:
+    """The class of every pixel of a frame.
+
+    Attributes:
+        labels: ``height x width``, indices into ``class_names``.
+        class_names: names of the classes.
+        pixel_nm: edge of a pixel, nm.
+        probability: ``classes x height x width``, only where it was asked for.
+        notes: what is to be said of this result, such as an unfamiliar pixel size.
+    """
+
+    labels: NDArray[np.uint8]
+    class_names: tuple[str, ...]
+    pixel_nm: float
+    probability: NDArray[np.float16] | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Segmenter(ABC):
+    """Assigns a class to every pixel. It is frozen: the same pixels give the same classes."""
+
+    @property
+    @abstractmethod
+    def kind(self) -> Literal["segmentation", "threshold"]:
+        """What the configuration and the report call it."""
+
+    @property
+    @abstractmethod
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, by label value."""
+
+    @property
+    @abstractmethod
+    def sha256(self) -> str:
+        """Names the segmenter: everything that decides its class maps is in this hash."""
+
+    @abstractmethod
+    def segment(self, frame_pixels: Pixels, pixel_nm: float, *, probability: bool = False) -> Segmentation:
+        """Segments a frame.
+
+        Args:
+            frame_pixels: ``height x width``, of any size.
+            pixel_nm: edge of a pixel, nm.
+            probability: whether class probabilities are wanted too.
+
+        Raises:
+            ImageError: the pixels are not two-dimensional uint8 or uint16, or there are none.
+        """

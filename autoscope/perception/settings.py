@@ -1,0 +1,161 @@
+"""How a segmentation model is built and trained: what a model card repeats, checked on the way in."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Percent = Annotated[float, Field(ge=0.0, le=100.0)]
+
+
+class Settings(BaseModel):
+    """Base of the settings: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Preprocessing(Settings):
+    """What is done to grey levels before the network sees them.
+
+    ``percentile`` stretches each image between two of its own percentiles: right for images of unlike
+    contrast. ``full_range`` only divides by the largest value that the pixel type holds: right where the
+    detector's settings stay the same, because a frame that shows a single phase keeps its grey level.
+    ``clahe`` is contrast-limited adaptive histogram equalisation (Zuiderveld 1994) after the stretch.
+
+    Attributes:
+        kind: which of the three.
+        low_percent: percentile that becomes 0.
+        high_percent: percentile that becomes 1.
+        clip_limit: contrast limit of CLAHE, share of a tile's pixels.
+        mean: subtracted from the grey levels in [0, 1].
+        deviation: what they are divided by then.
+    """
+
+    kind: Literal["percentile", "full_range", "clahe"] = "percentile"
+    low_percent: Percent = 0.5
+    high_percent: Percent = 99.5
+    clip_limit: Share = 0.01
+    mean: float = 0.5
+    deviation: Annotated[float, Field(gt=0.0)] = 0.25
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low_percent >= self.high_percent:
+            raise ValueError(
+                f"low_percent = {self.low_percent:g} must be below high_percent = {self.high_percent:g}"
+            )
+        return self
+
+
+class Architecture(Settings):
+    """A U-Net (Ronneberger et al. 2015) over an encoder of segmentation-models-pytorch.
+
+    Attributes:
+        kind: the decoder's family.
+        encoder: the encoder's name in segmentation-models-pytorch; ``tu-...`` are timm's.
+        depth: how many times the encoder halves the image.
+        decoder_channels: channels of the decoder's stages, coarse to fine; ``depth`` numbers.
+    """
+
+    kind: Literal["unet"] = "unet"
+    encoder: str = "resnet18"
+    depth: Annotated[int, Field(ge=3, le=5)] = 5
+    decoder_channels: tuple[Annotated[int, Field(ge=1)], ...] = (256, 128, 64, 32, 16)
+
+    @model_validator(mode="after")
+    def _one_width_per_stage(self) -> Self:
+        if len(self.decoder_channels) != self.depth:
+            raise ValueError(
+                f"decoder_channels has {len(self.decoder_channels)} numbers, it needs one for each of the"
+                f" {self.depth} halvings"
+            )
+        return self
+
+    @property
+    def stride_px(self) -> int:
+        """Images must be a multiple of this in height and width."""
+        return int(2**self.depth)
+
+
+class Augmentation(Settings):
+    """How crops are varied. Every number is an amplitude; 0 switches its variation off.
+
+    Attributes:
+        rotation_deg: largest free rotation; 180 also allows plain quarter turns.
+        flip_horizontal: left-right mirroring of half the crops.
+        flip_vertical: top-bottom mirroring of half the crops.
+        free_share: share of the crops that are rotated freely, scaled and bent; the others keep their
+            pixels as they are, apart from quarter turns and mirroring.
+        scale: largest natural logarithm of the magnification.
+        elastic_px: standard deviation of the smooth displacement, px (Simard et al. 2003).
+        brightness: largest shift of grey levels, of the full range.
+        contrast: largest natural logarithm of the factor on contrast.
+        gamma: largest natural logarithm of the exponent.
+        blur_px: largest standard deviation of the blur, px; half the crops are blurred.
+        noise: largest standard deviation of the noise, of the full range.
+    """
+
+    rotation_deg: Annotated[float, Field(ge=0.0, le=180.0)] = 180.0
+    flip_horizontal: bool = True
+    flip_vertical: bool = True
+    free_share: Share = 0.6
+    scale: Annotated[float, Field(ge=0.0, le=1.5)] = 0.3
+    elastic_px: Annotated[float, Field(ge=0.0)] = 3.0
+    brightness: Share = 0.15
+    contrast: Annotated[float, Field(ge=0.0, le=2.0)] = 0.35
+    gamma: Annotated[float, Field(ge=0.0, le=2.0)] = 0.35
+    blur_px: Annotated[float, Field(ge=0.0)] = 1.2
+    noise: Share = 0.06
+
+
+class TrainingSettings(Settings):
+    """Everything that decides what a training run gives, besides the data.
+
+    Attributes:
+        architecture: the network.
+        preprocessing: of the grey levels.
+        augmentation: of the crops.
+        steps: optimiser steps, at most.
+        batch: crops per step.
+        crop_px: edge of the square crops, px; a multiple of the network's stride.
+        balanced_share: share of the crops that are centred on a pixel of a class drawn at random, each
+            class alike, so that rare classes are seen.
+        learning_rate: peak of the one-cycle schedule (Smith & Topin 2019).
+        encoder_rate: factor on the learning rate for the encoder; below 1 for pretrained weights.
+        weight_decay: of AdamW.
+        dice_weight: weight of the Dice loss beside the cross-entropy.
+        average_decay: of the exponential moving average of the weights, which is the result.
+        validation_share: share of the images that are held out, where none are named.
+        validation_images: names (without ending) of the images that are held out.
+        validate_every: steps between validations.
+        patience: validations without improvement before training ends early.
+        seed: of everything that is random.
+    """
+
+    architecture: Architecture = Architecture()
+    preprocessing: Preprocessing = Preprocessing()
+    augmentation: Augmentation = Augmentation()
+    steps: Annotated[int, Field(ge=1)] = 600
+    batch: Annotated[int, Field(ge=2)] = 8
+    crop_px: Annotated[int, Field(ge=32)] = 256
+    balanced_share: Share = 0.5
+    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
+    encoder_rate: Annotated[float, Field(ge=0.0)] = 1.0
+    weight_decay: Annotated[float, Field(ge=0.0)] = 1e-3
+    dice_weight: Annotated[float, Field(ge=0.0)] = 1.0
+    average_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.99
+    validation_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.2
+    validation_images: tuple[str, ...] = ()
+    validate_every: Annotated[int, Field(ge=1)] = 100
+    patience: Annotated[int, Field(ge=1)] = 5
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _crops_fit_the_stride(self) -> Self:
+        if self.crop_px % self.architecture.stride_px:
+            raise ValueError(
+                f"crop_px = {self.crop_px} px must be a multiple of {self.architecture.stride_px} px"
+            )
+        return self

@@ -1,0 +1,313 @@
+"""The loop of training: crops, losses, averaged weights, validation, early stopping, checkpoints."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from segmentation_models_pytorch.losses import DiceLoss
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from autoscope.core import ModelError, component_rng
+from autoscope.perception.architecture import build_network
+from autoscope.perception.augmentation import PreparedImage, draw_batch
+from autoscope.perception.card import EncoderWeights
+from autoscope.perception.checkpoint import save_checkpoint
+from autoscope.perception.crops import CropSampler
+from autoscope.perception.devices import choose_precision
+from autoscope.perception.encoder_weights import load_encoder_weights
+from autoscope.perception.evaluation import class_scores, confusion_matrix, mean_iou
+from autoscope.perception.inference import NetworkRunner
+from autoscope.perception.pairs import LabelledImage
+from autoscope.perception.preprocessing import grey_levels
+from autoscope.perception.randomness import seeded
+from autoscope.perception.settings import TrainingSettings
+
+_CHECKPOINT_EVERY_S = 20.0
+_WARM_UP = 0.2
+"""Share of the steps in which the learning rate rises."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """What is trained and validated on.
+
+    Attributes:
+        training: images with labels.
+        validation: images with labels, held out.
+        hashes: of the image and mask files, training first.
+    """
+
+    training: tuple[LabelledImage, ...]
+    validation: tuple[LabelledImage, ...]
+    hashes: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingProgress:
+    """Where training stands after a step.
+
+    Attributes:
+        step: counted from 1.
+        steps: at most so many.
+        loss: of this step.
+        learning_rate: of this step.
+        validation_iou: mean intersection over union of the latest validation; None before the first.
+        best_iou: the best so far.
+        elapsed_s: since this process began to train.
+        remaining_s: at the pace so far, if training does not end early.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    learning_rate: float
+    validation_iou: float | None
+    best_iou: float | None
+    elapsed_s: float
+    remaining_s: float
+
+
+@dataclass(slots=True)
+class _Best:
+    """The best weights so far and how validation went."""
+
+    step: int = 0
+    iou: float | None = None
+    latest_iou: float | None = None
+    stale: int = 0
+    state: dict[str, Tensor] | None = None
+
+
+class Trainer:
+    """One training run.
+
+    Args:
+        settings: how to train.
+        classes: names of the classes.
+        data: what to train on.
+        encoder_weights: local checkpoint that the encoder begins with.
+        device: where to train.
+    """
+
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        classes: tuple[str, ...],
+        data: TrainingSet,
+        encoder_weights: Path | None,
+        device: torch.device,
+    ) -> None:
+        self.settings, self.classes = settings, classes
+        self._data, self._device = data, device
+        self._dtype = choose_precision(device)
+        self.encoder_weights: EncoderWeights | None = None
+        with seeded(settings.seed):
+            network = build_network(settings.architecture, len(classes))
+        if encoder_weights is not None:
+            self.encoder_weights = load_encoder_weights(network, encoder_weights)
+        self._network = network.to(device).to(memory_format=torch.channels_last)
+        decay: Any = get_ema_multi_avg_fn(settings.average_decay)  # type: ignore[no-untyped-call]
+        self._average = AveragedModel(self._network, multi_avg_fn=decay, use_buffers=True)
+        self._optimiser = self._make_optimiser()
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimiser, self._rate_factor)
+        self._dice = DiceLoss("multiclass", from_logits=True)
+        self._step, self._best = 0, _Best()
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of everything that decides the result: settings, classes, files, encoder weights."""
+        weights = self.encoder_weights
+        content = {
+            "settings": self.settings.model_dump(mode="json"),
+            "classes": self.classes,
+            "files": self._data.hashes,
+            "encoder_weights": None if weights is None else weights.sha256,
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def best_step(self) -> int:
+        """How many steps lie behind the weights that were returned."""
+        return self._best.step
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes back to the state of a checkpoint."""
+        self._step = state["step"]
+        self._network.load_state_dict(state["network"])
+        self._average.load_state_dict(state["average"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._schedule.load_state_dict(state["schedule"])
+        self._best = _Best(**state["best"])
+
+    def run(
+        self, checkpoint: Path, progress: Callable[[TrainingProgress], None] | None = None
+    ) -> dict[str, Tensor]:
+        """Trains to the end and returns the best averaged weights.
+
+        Raises:
+            ModelError: the loss is not a number any more.
+        """
+        settings, began, first = self.settings, time.monotonic(), self._step
+        images = [self._prepare(one) for one in self._data.training]
+        sampler = self._sampler()
+        saved = began
+        while self._step < settings.steps and self._best.stale < settings.patience:
+            loss = self._advance(images, sampler)
+            self._step += 1
+            if self._data.validation and self._is_validation_step():
+                self._validate()
+            now = time.monotonic()
+            if now - saved >= _CHECKPOINT_EVERY_S:
+                self.save(checkpoint)
+                saved = now
+            if progress is not None:
+                pace = (now - began) / (self._step - first)
+                progress(self._report(loss, now - began, pace))
+        if self._best.state is None:
+            self._best.step, self._best.state = self._step, _copied(self._average.module)
+        return self._best.state
+
+    def save(self, checkpoint: Path) -> None:
+        """Writes the state of the training."""
+        best = self._best
+        save_checkpoint(
+            checkpoint,
+            {
+                "fingerprint": self.fingerprint,
+                "step": self._step,
+                "network": self._network.state_dict(),
+                "average": self._average.state_dict(),
+                "optimiser": self._optimiser.state_dict(),
+                "schedule": {"last_epoch": self._step, "_step_count": self._step + 1},
+                "best": {
+                    "step": best.step,
+                    "iou": best.iou,
+                    "latest_iou": best.latest_iou,
+                    "stale": best.stale,
+                    "state": best.state,
+                },
+            },
+        )
+
+    def _make_optimiser(self) -> torch.optim.Optimizer:
+        settings = self.settings
+        encoder = list(self._network.get_submodule("encoder").parameters())
+        inside = {id(parameter) for parameter in encoder}
+        rest = [parameter for parameter in self._network.parameters() if id(parameter) not in inside]
+        groups = [
+            {"params": encoder, "lr": settings.learning_rate * settings.encoder_rate},
+            {"params": rest, "lr": settings.learning_rate},
+        ]
+        return torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
+
+    def _rate_factor(self, step: int) -> float:
+        """One cycle: a linear rise from a 25th, then half a cosine down to zero."""
+        done = (step + 0.5) / self.settings.steps
+        if done < _WARM_UP:
+            return 0.04 + 0.96 * done / _WARM_UP
+        return 0.5 * (1.0 + math.cos(math.pi * min((done - _WARM_UP) / (1.0 - _WARM_UP), 1.0)))
+
+    def _sampler(self) -> CropSampler:
+        settings = self.settings
+        return CropSampler(
+            [one.labels for one in self._data.training],
+            len(self.classes),
+            settings.crop_px,
+            settings.balanced_share,
+            component_rng(settings.seed, "crop places"),
+        )
+
+    def _prepare(self, one: LabelledImage) -> PreparedImage:
+        grey = grey_levels(one.micrograph.pixels, self.settings.preprocessing).astype(np.float16)
+        return PreparedImage(
+            torch.from_numpy(grey).to(self._device), torch.tensor(one.labels, device=self._device)
+        )
+
+    def _advance(self, images: list[PreparedImage], sampler: CropSampler) -> float:
+        settings = self.settings
+        rng = component_rng(settings.seed, "training step", self._step)
+        centres = sampler.draw(rng, settings.batch)
+        grey, labels = draw_batch(images, centres, settings.crop_px, settings.augmentation, rng)
+        grey = (grey - settings.preprocessing.mean) / settings.preprocessing.deviation
+        self._network.train()
+        reduced = self._dtype is not torch.float32
+        with (
+            seeded(int(rng.integers(2**63 - 1))),
+            torch.autocast(self._device.type, dtype=self._dtype, enabled=reduced),
+        ):
+            scores = self._network(grey.contiguous(memory_format=torch.channels_last))
+        loss = self._loss(scores.float(), labels)
+        self._optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(self._network.parameters(), max_norm=1.0)
+        self._optimiser.step()
+        self._schedule.step()
+        self._average.update_parameters(self._network)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise ModelError(
+                f"training diverged at step {self._step + 1}: the loss is {value}; lower the learning rate"
+                f" ({settings.learning_rate:g})"
+            )
+        return value
+
+    def _loss(self, scores: Tensor, labels: Tensor) -> Tensor:
+        entropy = functional.cross_entropy(scores, labels)
+        if not self.settings.dice_weight:
+            return entropy
+        dice: Tensor = self._dice(scores, labels)
+        return entropy + self.settings.dice_weight * dice
+
+    def _is_validation_step(self) -> bool:
+        return self._step % self.settings.validate_every == 0 or self._step == self.settings.steps
+
+    def _validate(self) -> None:
+        runner = NetworkRunner(
+            self._average.module,
+            self.settings.architecture.stride_px,
+            len(self.classes),
+            self._device,
+            self._dtype,
+        )
+        preprocessing = self.settings.preprocessing
+        n_classes = len(self.classes)
+        pooled = np.zeros((n_classes, n_classes), dtype=np.int64)
+        for one in self._data.validation:
+            grey = grey_levels(one.micrograph.pixels, preprocessing)
+            image = (grey - preprocessing.mean) / preprocessing.deviation
+            pooled += confusion_matrix(one.labels, runner.labels(image.astype(np.float32)), n_classes)
+        score = mean_iou(class_scores(pooled, self.classes)) or 0.0
+        best = self._best
+        best.latest_iou = score
+        if best.iou is None or score > best.iou:
+            best.iou, best.step, best.stale = score, self._step, 0
+            best.state = _copied(self._average.module)
+        else:
+            best.stale += 1
+
+    def _report(self, loss: float, elapsed_s: float, pace_s: float) -> TrainingProgress:
+        return TrainingProgress(
+            self._step,
+            self.settings.steps,
+            loss,
+            float(self._optimiser.param_groups[1]["lr"]),
+            self._best.latest_iou,
+            self._best.iou,
+            elapsed_s,
+            pace_s * (self.settings.steps - self._step),
+        )
+
+
+def _copied(network: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}

@@ -1,0 +1,93 @@
+"""Weights files: safetensors with the model card inside, and the card again as JSON beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from autoscope.core import ModelError
+from autoscope.perception.architecture import build_network
+from autoscope.perception.card import CARD_KEY, ModelCard, read_card
+
+_LARGEST_HALF = torch.finfo(torch.float16).max
+
+
+def stored_form(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors as they are stored: half precision, contiguous, on the CPU.
+
+    Rounding to half precision changes weights by at most 2^-11 of their value. Tensors that hold values
+    beyond its range stay in single precision.
+    """
+    return {name: _stored(tensor.detach().cpu()) for name, tensor in state.items()}
+
+
+def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
+    """Hash of names, types, shapes and values."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def write_model(path: Path, tensors: Mapping[str, Tensor], card: ModelCard) -> None:
+    """Writes ``path`` and the card beside it; each appears whole or not at all.
+
+    Args:
+        path: ends in ``.safetensors``.
+        tensors: from `stored_form`.
+        card: whose ``weights_sha256`` is theirs.
+    """
+    content = save(dict(tensors), metadata={CARD_KEY: card.to_json(indent=None)})
+    _write_whole(path, content)
+    _write_whole(path.with_suffix(".json"), card.to_json().encode() + b"\n")
+
+
+def read_network(path: Path) -> tuple[nn.Module, ModelCard]:
+    """Builds a model's network and fills it.
+
+    Raises:
+        ModelError: as `read_card` does, or the tensors do not fit the card.
+    """
+    path = Path(path)
+    card = read_card(path)
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(
+            f"{path}: the model file is damaged or cut short ({error}): copy it again"
+        ) from error
+    if tensors_sha256(tensors) != card.weights_sha256:
+        raise ModelError(f"{path}: the weights are not those that the model card describes: copy it again")
+    network = build_network(card.architecture, len(card.classes))
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ModelError(
+            f"{path}: the weights do not fit the {card.architecture.encoder} U-Net of their model card"
+        ) from error
+    return network.eval(), card
+
+
+def _stored(tensor: Tensor) -> Tensor:
+    if not tensor.is_floating_point() or tensor.numel() == 0:
+        return tensor.contiguous()
+    fits = bool(tensor.abs().max() < _LARGEST_HALF)
+    return tensor.to(torch.float16 if fits else torch.float32).contiguous()
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
