@@ -57,6 +57,12 @@ class FocusKeeper:
         self._first.clear()
         self._recent.clear()
 
+    def failed(self, clock_s: float) -> None:
+        """An autofocus run found nothing to focus on; the next is tried when it is due again."""
+        self._last_s = clock_s
+        self._first.clear()
+        self._recent.clear()
+
     def saw(self, value: float) -> None:
         """Learns the sharpness of a frame."""
         if len(self._first) < WINDOW:

@@ -15,7 +15,7 @@ from autoscope.core import (
     LimitError,
     StagePosition,
 )
-from autoscope.microscope import Microscope
+from autoscope.microscope import FocusResult, Microscope
 from autoscope.session.control import SessionControl
 from autoscope.session.focus import FocusKeeper, sharpness
 from autoscope.session.journal import Journal, Purpose
@@ -71,16 +71,31 @@ class Imaging:
 
     def _set_focus(self) -> None:
         microscope, position = self.microscope, self.microscope.position()
-        if self.focus.due(microscope.clock.now_s()):
-            result = microscope.autofocus()
-            clock_s = microscope.clock.now_s()
-            self.focus.focused(position.x_um, position.y_um, result.working_distance_mm, clock_s)
-            self.journal.focus(position, result, microscope.state())
+        if self.focus.due(microscope.clock.now_s()) and self._focused(position):
             return
         wanted = self.focus.working_distance_mm(position.x_um, position.y_um)
         beam = microscope.beam()
         if wanted is not None and wanted != beam.working_distance_mm:
             microscope.set_beam(replace(beam, working_distance_mm=wanted))
+
+    def _focused(self, position: StagePosition) -> bool:
+        """Runs the autofocus; a place without contrast is reported, and the focus stays as it was."""
+        microscope = self.microscope
+        result: FocusResult | None = None
+        try:
+            result = microscope.autofocus()
+        except BudgetError:
+            raise
+        except InstrumentError as error:
+            place = f"at ({position.x_um:g}, {position.y_um:g}) um"
+            self.journal.warn(f"{place}: {error}; the focus stays as it was")
+        clock_s = microscope.clock.now_s()
+        if result is None:
+            self.focus.failed(clock_s)
+        else:
+            self.focus.focused(position.x_um, position.y_um, result.working_distance_mm, clock_s)
+        self.journal.focus(position, result, microscope.state())
+        return result is not None
 
 
 class InstrumentSource:

@@ -96,14 +96,15 @@ class Journal:
         """Stores the class map of a frame."""
         self._writer.add_labels(index, labels)
 
-    def focus(self, position: StagePosition, result: FocusResult, state: DriverState) -> None:
-        """An autofocus run."""
+    def focus(self, position: StagePosition, result: FocusResult | None, state: DriverState) -> None:
+        """An autofocus run; without a result it found no focus and its sharpness is null."""
+        distance_mm = state.beam.working_distance_mm if result is None else result.working_distance_mm
         self._writer.append(
             FocusDocument(
                 x_um=position.x_um,
                 y_um=position.y_um,
-                working_distance_mm=result.working_distance_mm,
-                sharpness=result.sharpness,
+                working_distance_mm=distance_mm,
+                sharpness=None if result is None else result.sharpness,
                 driver=driver_record(state),
             )
         )

@@ -67,6 +67,9 @@ class Past:
         measured: set[int] = set()
         for document in self.documents:
             if isinstance(document, FocusDocument) and document.driver is not None:
+                if document.sharpness is None:
+                    focus.failed(document.driver.clock_s)
+                    continue
                 focus.focused(
                     document.x_um, document.y_um, document.working_distance_mm, document.driver.clock_s
                 )
