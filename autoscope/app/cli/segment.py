@@ -14,7 +14,9 @@ from autoscope.app.cli.main import OK
 from autoscope.core import ConfigurationError
 
 if TYPE_CHECKING:
+    from autoscope.perception import TrainingSettings
     from autoscope.perception.evaluation import Evaluation
+    from autoscope.perception.prediction import PredictedImage
     from autoscope.perception.trainer import TrainingProgress
 
 
@@ -80,30 +82,45 @@ def run_predict(options: argparse.Namespace) -> int:
             options.model,
             options.images,
             options.output,
-            probability=options.probabilities,
+            probabilities=options.probabilities,
             progress=lambda done, of: bar.update(task, completed=done, total=of),
         )
     if options.json:
-        print(json.dumps({"written": [str(path) for path in written]}))
+        print(json.dumps([_written(image) for image in written], indent=2))
     else:
         print(f"{len(written)} class maps in {options.output}")
     return OK
 
 
-def _settings(options: argparse.Namespace) -> Any:
+def _settings(options: argparse.Namespace) -> TrainingSettings:
     from pydantic import ValidationError
 
-    from autoscope.perception import Architecture, TrainingSettings
+    from autoscope.perception import Architecture, Preprocessing, TrainingSettings
 
-    given: dict[str, Any] = {"seed": options.seed, "architecture": Architecture(encoder=options.encoder)}
-    if options.steps is not None:
-        given["steps"] = options.steps
-    if options.validation:
-        given["validation_images"] = tuple(options.validation)
+    given: dict[str, Any] = {
+        "steps": options.steps,
+        "batch": options.batch,
+        "crop_px": options.crop,
+        "validation_images": tuple(options.validation) or None,
+    }
+    network: dict[str, Any] = {"encoder": options.encoder}
     try:
-        return TrainingSettings(**given)
+        if options.decoder is not None:
+            channels = tuple(int(number) for number in options.decoder.split(","))
+            network |= {"decoder_channels": channels, "depth": len(channels)}
+        return TrainingSettings(
+            seed=options.seed,
+            architecture=Architecture(**network),
+            preprocessing=Preprocessing(kind=options.preprocessing),
+            **{name: value for name, value in given.items() if value is not None},
+        )
     except ValidationError as error:
-        raise ConfigurationError(*(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())) from None
+        problems = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(*problems) from None
+    except ValueError:
+        raise ConfigurationError(
+            f"--decoder {options.decoder!r}: write numbers, such as 64,48,32,24,16"
+        ) from None
 
 
 def _tell(bar: Progress, task: TaskID, now: TrainingProgress) -> None:
@@ -137,3 +154,13 @@ def _bar(*, quiet: bool) -> Progress:
         TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(),
         console=Console(stderr=True, quiet=quiet), transient=True,
     )  # fmt: skip
+
+
+def _written(image: PredictedImage) -> dict[str, Any]:
+    return {
+        "image": str(image.image),
+        "labels": str(image.labels),
+        "probabilities": None if image.probabilities is None else str(image.probabilities),
+        "area_fractions": image.area_fractions,
+        "notes": image.notes,
+    }
