@@ -7,9 +7,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from autoscope.app.cli.bars import WorkBar
 from autoscope.app.cli.main import OK
 from autoscope.core import ConfigurationError
 
@@ -25,8 +25,7 @@ def run_train(options: argparse.Namespace) -> int:
     from autoscope.perception.training import train
 
     settings = _settings(options)
-    with _bar(quiet=options.json) as bar:
-        task = bar.add_task("training", total=None)
+    with WorkBar("training", quiet=options.json) as bar:
         result = train(
             options.images,
             options.masks,
@@ -35,7 +34,7 @@ def run_train(options: argparse.Namespace) -> int:
             settings=settings,
             encoder_weights=options.encoder_weights,
             restart=options.restart,
-            progress=lambda now: _tell(bar, task, now),
+            progress=lambda now: _tell(bar, now),
         )
     if options.json:
         scores = None if result.evaluation is None else _plain(result.evaluation)
@@ -55,13 +54,12 @@ def run_evaluate(options: argparse.Namespace) -> int:
     from autoscope.perception.confusion_picture import draw_confusion
     from autoscope.perception.evaluation import evaluate
 
-    with _bar(quiet=options.json) as bar:
-        task = bar.add_task("evaluating", total=None)
+    with WorkBar("evaluating", quiet=options.json) as bar:
         found = evaluate(
             options.model,
             options.images,
             options.masks,
-            progress=lambda done, of: bar.update(task, completed=done, total=of),
+            progress=bar.update,
         )
     if options.picture is not None:
         draw_confusion(found, options.picture)
@@ -76,14 +74,13 @@ def run_predict(options: argparse.Namespace) -> int:
     """Writes class maps."""
     from autoscope.perception.prediction import predict
 
-    with _bar(quiet=options.json) as bar:
-        task = bar.add_task("segmenting", total=len(options.images))
+    with WorkBar("segmenting", quiet=options.json) as bar:
         written = predict(
             options.model,
             options.images,
             options.output,
             probabilities=options.probabilities,
-            progress=lambda done, of: bar.update(task, completed=done, total=of),
+            progress=bar.update,
         )
     if options.json:
         print(json.dumps([_written(image) for image in written], indent=2))
@@ -123,10 +120,9 @@ def _settings(options: argparse.Namespace) -> TrainingSettings:
         ) from None
 
 
-def _tell(bar: Progress, task: TaskID, now: TrainingProgress) -> None:
+def _tell(bar: WorkBar, now: TrainingProgress) -> None:
     score = "" if now.best_iou is None else f", mean IoU {now.best_iou:.3f}"
-    description = f"step {now.step} of {now.steps}, loss {now.loss:.3f}{score}"
-    bar.update(task, completed=now.step, total=now.steps, description=description)
+    bar.update(now.step, now.steps, f"step {now.step} of {now.steps}, loss {now.loss:.3f}{score}")
 
 
 def _plain(found: Evaluation) -> dict[str, Any]:
@@ -147,13 +143,6 @@ def _print_scores(found: Evaluation) -> None:
     for name, row in zip(names, found.confusion, strict=True):
         matrix.add_row(name, *(str(count) for count in row))
     console.print(matrix)
-
-
-def _bar(*, quiet: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(),
-        console=Console(stderr=True, quiet=quiet), transient=True,
-    )  # fmt: skip
 
 
 def _written(image: PredictedImage) -> dict[str, Any]:
