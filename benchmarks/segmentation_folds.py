@@ -80,7 +80,7 @@ def settings_of(series: Series, args: argparse.Namespace) -> TrainingSettings:
         batch = max(2, args.batch * 256 * 256 // series.crop_px**2)
     pretrained = args.encoder_weights is not None
     return TrainingSettings(
-        architecture=Architecture(encoder=args.encoder),
+        architecture=Architecture(encoder=args.encoder, decoder_channels=args.decoder),
         augmentation=series.augmentation,
         steps=args.steps,
         batch=batch,
@@ -218,6 +218,10 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--encoder", default="resnet18")
     parser.add_argument("--encoder-weights", type=Path)
+    parser.add_argument(
+        "--decoder", type=lambda text: tuple(map(int, text.split(","))), default=(256, 128, 64, 32, 16),
+        help="channels of the decoder, coarse to fine",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--summary", type=Path, help="write all scores to this one JSON file")
     parser.add_argument("--table", action="store_true", help="only print what there is")
