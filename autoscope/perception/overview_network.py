@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -74,6 +76,12 @@ class OverviewReader(nn.Module):
         """What the heads make of feature maps, or of their means over fields: ``n x heads x ...``."""
         values: Tensor = self.heads(maps)
         return values
+
+    def head_weights(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """``heads x features`` weights and ``heads`` constants."""
+        bias = self.heads.bias if self.heads.bias is not None else torch.zeros(self.heads.out_channels)
+        weight = self.heads.weight[:, :, 0, 0]
+        return weight.detach().double().numpy(), bias.detach().double().numpy()
 
 
 class _Block(nn.Sequential):
