@@ -48,7 +48,10 @@ def synthetic(kind: str, seed: int, folder: Path, size_um: tuple[float, float] |
 
 def strip(name: str, data: Path, folder: Path) -> Path:
     """A melt-pool strip as a specimen file."""
-    image, mask = data / "meltpool" / "strips" / f"{name}.png", data / "meltpool" / "strip_masks" / f"{name}.png"
+    image, mask = (
+        data / "meltpool" / "strips" / f"{name}.png",
+        data / "meltpool" / "strip_masks" / f"{name}.png",
+    )
     if not image.is_file():
         sys.exit(f"{image} is missing: give the folder of the real micrographs with --data")
     path = folder / f"meltpool-{name}.h5"
@@ -60,7 +63,9 @@ def strip(name: str, data: Path, folder: Path) -> Path:
     return path
 
 
-def overview(specimen: SpecimenFile, pixel_um: float, frame_px: int, dwell_us: float, seed: int) -> tuple[Frame, ...]:
+def overview(
+    specimen: SpecimenFile, pixel_um: float, frame_px: int, dwell_us: float, seed: int
+) -> tuple[Frame, ...]:
     """Frames of about ``frame_px`` squared that cover the whole specimen, from the simulated microscope."""
     extent = specimen.extent
     width_px = min(frame_px, round(extent.width_um / pixel_um))
@@ -82,7 +87,9 @@ def _centres(low: float, high: float, extent: float) -> NDArray[np.float64]:
     return np.linspace(low + extent / 2, high - extent / 2, count)
 
 
-def view(path: Path, kind: str, pixel_um: float, frame_px: int, dwell_us: float, seed: int, limit: int) -> View:
+def view(
+    path: Path, kind: str, pixel_um: float, frame_px: int, dwell_us: float, seed: int, limit: int
+) -> View:
     """A specimen's overview, at most ``limit`` of its frames, and the truth under it."""
     with SpecimenFile(path) as specimen:
         names = specimen.class_names or ()
@@ -133,7 +140,12 @@ DWELLS_US = (0.3, 1.0, 1.0, 3.0)
 
 
 def training_views(
-    per_kind: int, strips: Sequence[str], data: Path, folder: Path | None = None, *, first: int = FIRST_TRAINING_SEED
+    per_kind: int,
+    strips: Sequence[str],
+    data: Path,
+    folder: Path | None = None,
+    *,
+    first: int = FIRST_TRAINING_SEED,
 ) -> Iterator[View]:
     """Overviews of many specimens of every kind, and of stored strips."""
     with TemporaryDirectory() as temporary:
@@ -143,7 +155,7 @@ def training_views(
                 path = synthetic(kind, seed, place, size_um)
                 rng = np.random.default_rng(seed)
                 for number in range(2):
-                    pixel_um = pixels_um[(seed + 2 * number + number) % len(pixels_um)]
+                    pixel_um = pixels_um[(seed + 2 * number) % len(pixels_um)]
                     yield view(path, kind, pixel_um, 512, float(rng.choice(DWELLS_US)), 2 * seed + number, 2)
                 if folder is None:
                     path.unlink()

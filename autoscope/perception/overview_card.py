@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from importlib import resources
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +16,11 @@ from autoscope.perception.card import refuse_what_is_no_model
 from autoscope.perception.settings import Settings
 
 READER_CARD_KEY = "autoscope.overview-card"
+
+
+def shipped_reader() -> Path:
+    """The weights of the overview reader that comes with autoscope."""
+    return Path(str(resources.files("autoscope.perception"))) / "readers" / "overview.safetensors"
 
 
 class TrainedOn(Settings):
@@ -64,9 +70,14 @@ class ReaderCard(Settings):
         """The card as JSON text."""
         return json.dumps(self.model_dump(mode="json", by_alias=True), indent=indent, sort_keys=True)
 
-    def saw(self, specimen_sha256: str) -> bool:
-        """Whether a specimen was trained on, so that a benchmark must refuse it."""
-        return any(specimen.sha256 == specimen_sha256 for specimen in self.trained_on)
+    def saw(self, name: str, sha256: str) -> bool:
+        """Whether a specimen was trained on, so that a benchmark must refuse it.
+
+        Args:
+            name: of the specimen; a file that was written again has another hash and the same name.
+            sha256: of its file.
+        """
+        return any(specimen.name == name or specimen.sha256 == sha256 for specimen in self.trained_on)
 
 
 def read_reader_card(path: Path) -> ReaderCard:
@@ -91,4 +102,6 @@ def read_reader_card(path: Path) -> ReaderCard:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "card"
-        raise ModelError(f"{path}: the overview reader's card is not valid: {where}: {first['msg']}") from error
+        raise ModelError(
+            f"{path}: the overview reader's card is not valid: {where}: {first['msg']}"
+        ) from error

@@ -76,33 +76,13 @@ class CompetingPredictor:
         self._trusts = tuple(_Trust() for _ in range(n_targets))
         self._spreads = tuple(map(SpreadRecord, self._low.tolist(), self._high.tolist()))
         self._present: Prediction | None = None
+        self._belief: Prediction | None = None
 
     def predict(self) -> Prediction:
         """The present prediction of every field; its arrays are not to be written to."""
         if self._present is None:
             self._present = self._even() if self._count < self._pilot else self._believed()
         return self._present
-
-    def _even(self) -> Prediction:
-        """The running mean and what the fields scatter about it."""
-        shape = (len(self._low), self._n_fields)
-        mean = np.array([self._mean(k) for k in range(shape[0])])
-        scatter = np.sqrt((self._scattered + self._guess**2) / (self._count + 1))
-        return Prediction(
-            np.broadcast_to(mean[:, None], shape).copy(), np.broadcast_to(scatter[:, None], shape).copy()
-        )
-
-    def _believed(self) -> Prediction:
-        """What the experts make of it, as far as they are trusted."""
-        value = np.stack([self._values(k) for k in range(len(self._low))])
-        even = self._even().spread
-        spread = np.stack(
-            [
-                np.minimum(record.spread(record.unevenness(value[k]), even[k, 0]), self._guess[k] * 2)
-                for k, record in enumerate(self._spreads)
-            ]
-        )
-        return Prediction(value, spread)
 
     def update(self, field: int, value: NDArray[np.float64]) -> None:
         """Learns the measured values, ``targets``, of one field."""
@@ -112,7 +92,7 @@ class CompetingPredictor:
         self._sum += measured
         for expert in self._experts:
             expert.learn(field, measured, self._count, self._sum)
-        self._present = None
+        self._present = self._belief = None
 
     def shares(self, target: int = 0) -> NDArray[np.float64]:
         """What each has earned: the running mean, then each group, the last of them all groups together."""
@@ -121,6 +101,24 @@ class CompetingPredictor:
 
     def _mean(self, k: int) -> float:
         return float((self._sum[k] + IGNORANCE * self._low[k]) / (self._count + IGNORANCE))
+
+    def _even(self) -> Prediction:
+        """The running mean, and what the fields scatter about it."""
+        scatter = np.sqrt((self._scattered + self._guess**2) / (self._count + 1))
+        mean = np.array([self._mean(k) for k in range(len(scatter))])
+        return Prediction(*(np.repeat(each[:, None], self._n_fields, axis=1) for each in (mean, scatter)))
+
+    def _believed(self) -> Prediction:
+        """What the experts make of every field, as far as they are trusted."""
+        if self._belief is None:
+            value = np.stack([self._values(k) for k in range(len(self._low))])
+            scatter = np.sqrt((self._scattered + self._guess**2) / (self._count + 1))
+            spread = [
+                record.spread(record.unevenness(row), float(size))
+                for record, row, size in zip(self._spreads, value, scatter, strict=True)
+            ]
+            self._belief = Prediction(value, np.stack(spread))
+        return self._belief
 
     def _values(self, k: int) -> NDArray[np.float64]:
         values = np.full(self._n_fields, self._mean(k))
@@ -134,7 +132,7 @@ class CompetingPredictor:
 
     def _score(self, field: int, measured: NDArray[np.float64]) -> None:
         """Holds what would have been said of this field against what was measured."""
-        believed = self._believed()
+        believed = self._believed()  # also in the pilot: its errors say how far to believe it later
         said = [expert.departures(field) for expert in self._experts]
         for k, value in enumerate(measured):
             record = self._spreads[k]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 RIDGES = (0.3, 3.0, 30.0, 300.0)
 """Prior strengths, in fields' worth of data on standardised features."""
-MEMORY = 0.98
+MEMORY = 0.99
 """Discount per field on past errors: the regression of now is better than that of then."""
 PRIOR_FIELDS = 4.0
 """Fields' worth of a mean squared error as large as the running mean's, before there is any."""
@@ -43,9 +43,7 @@ class Expertise:
         """``targets x ridges``: how far each regression puts a field from the running mean."""
         return np.asarray(self.slopes @ (self.features[field] - self.centre))
 
-    def learn(
-        self, field: int, value: NDArray[np.float64], count: int, total: NDArray[np.float64]
-    ) -> None:
+    def learn(self, field: int, value: NDArray[np.float64], count: int, total: NDArray[np.float64]) -> None:
         """Takes in one field.
 
         Args:

@@ -33,9 +33,7 @@ def overview_scale(frames: Sequence[Frame]) -> tuple[float, float, float]:
     return median, robust or plain or 1.0, plain or 1.0
 
 
-def grey_channels(
-    pixels: NDArray[np.generic], scale: tuple[float, float, float]
-) -> NDArray[np.float32]:
+def grey_channels(pixels: NDArray[np.generic], scale: tuple[float, float, float]) -> NDArray[np.float32]:
     """The two channels that the network reads, both free of the detector's gain and offset.
 
     Args:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-MEMORY = 0.98
-"""Discount per field on past errors."""
+from autoscope.perception.overview_experts import MEMORY
+
 EXPONENTS = (0.0, 0.5, 1.0)
 """Of the field's own unevenness: the spread is the same everywhere, or grows with it."""
 LEAST_UNEVENNESS = 0.1
