@@ -1,6 +1,6 @@
 """Trains the overview reader that is shipped, and says how it does on specimens that it has not seen.
 
-    python benchmarks/train_overview.py --data ../shared/data -o autoscope/perception/readers/overview.safetensors
+    python benchmarks/train_overview.py --data ../shared/data
 
 Synthetic specimens of every kind with seeds from 1000 on and the melt-pool strips of one slice are imaged
 by the simulated microscope at several magnifications and dwell times; the strips of the other slice and all
@@ -18,7 +18,7 @@ import torch
 from overviews import TRAINING, View, training_views
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from autoscope.perception.overview_card import ReaderCard, TrainedOn
+from autoscope.perception.overview_card import ReaderCard, TrainedOn, shipped_reader
 from autoscope.perception.overview_network import OverviewReader, ReaderShape
 from autoscope.perception.overview_training import OverviewSample, ReaderTraining, train_reader
 from autoscope.perception.overview_weights import stored_tensors, write_reader
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--no-strips", action="store_true", help="synthetic specimens alone")
     parser.add_argument("--steps", type=int, default=ReaderTraining().steps)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("-o", "--output", type=Path, default=shipped_reader())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     strips = () if options.no_strips else STRIPS

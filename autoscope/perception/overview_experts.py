@@ -36,7 +36,7 @@ class Expertise:
         self._sum, self._square = np.zeros(d), np.zeros((d, d))
         self._product = np.zeros((n_targets, d))
         self.centre = np.zeros(d)
-        self.slopes = np.zeros((n_targets, len(RIDGES), d))
+        self.slopes: NDArray[np.float64] = np.zeros((n_targets, len(RIDGES), d))
         """``targets x ridges x d``: change of the value for each standard deviation of a feature."""
 
     def departures(self, field: int) -> NDArray[np.float64]:
@@ -61,7 +61,8 @@ class Expertise:
         response = self._product - np.outer(total / count, self._sum)
         d = len(x)
         ridges = np.asarray(RIDGES)[:, None, None] * np.eye(d)
-        self.slopes = np.linalg.solve(scatter + ridges, response.T).transpose(2, 0, 1)
+        solved = np.linalg.solve(scatter + ridges, response.T)
+        self.slopes = np.asarray(solved.transpose(2, 0, 1), np.float64)
 
 
 class Ranking:

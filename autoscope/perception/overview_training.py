@@ -170,7 +170,7 @@ def _batch(
     size = training.crop_px
     for number in range(training.batch):
         group = kinds[number % len(kinds)]
-        index = int(group[rng.integers(len(group))])
+        index = group[int(rng.integers(len(group)))]
         image, truth = images[index], truths[index]
         row, column = (int(rng.integers(extent - size + 1)) for extent in image.shape[1:])
         window = (slice(None), slice(row, row + size), slice(column, column + size))
