@@ -155,7 +155,7 @@ def training_views(
                 path = synthetic(kind, seed, place, size_um)
                 rng = np.random.default_rng(seed)
                 for number in range(2):
-                    pixel_um = pixels_um[(seed + 2 * number) % len(pixels_um)]
+                    pixel_um = pixels_um[(seed + 3 * number) % len(pixels_um)]
                     yield view(path, kind, pixel_um, 512, float(rng.choice(DWELLS_US)), 2 * seed + number, 2)
                 if folder is None:
                     path.unlink()

@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, default=Path("../shared/data"), help="folder of real micrographs"
     )
-    parser.add_argument("--per-kind", type=int, default=12, help="synthetic specimens of each kind")
+    parser.add_argument("--per-kind", type=int, default=10, help="synthetic specimens of each kind")
     parser.add_argument("--no-strips", action="store_true", help="synthetic specimens alone")
     parser.add_argument("--steps", type=int, default=ReaderTraining().steps)
     parser.add_argument("--threads", type=int, default=1)

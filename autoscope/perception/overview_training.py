@@ -52,7 +52,7 @@ class ReaderTraining:
         noise: largest standard deviation of noise that is added, in those of the overview.
     """
 
-    steps: int = 1000
+    steps: int = 900
     batch: int = 12
     crop_px: int = 96
     learning_rate: float = 4e-3

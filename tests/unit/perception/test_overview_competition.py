@@ -48,7 +48,7 @@ def test_it_learns_from_the_group_that_knows():
     order = np.random.default_rng(1).permutation(600)[:200]
     predictor = CompetingPredictor(600, 0.0, 1.0, [junk, features])
     errors = squared_errors(predictor, values, order)
-    assert errors[100:].mean() < 0.1 * values.var()
+    assert errors[100:].mean() < 0.2 * values.var()
     mean, knows_nothing, knows, together = predictor.shares()
     assert knows + together > 0.99
     assert mean + knows_nothing < 0.01
