@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from autoscope.core import ImagingSettings, Rectangle, StagePosition, component_rng
 from autoscope.images import write_index_png, write_png
+from autoscope.perception.segmentation import Pixels
 from autoscope.perception.settings import Architecture, Augmentation, Preprocessing, TrainingSettings
 from autoscope_simulators import Imperfections, SimulatedMicroscope, SpecimenFile, write_specimen
 from autoscope_simulators.synthetic import FIRST_TRAINING_SEED, generate
@@ -112,7 +113,7 @@ def render(kind: str, folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def frames(
     path: Path, classes: NDArray[np.uint8] | None, recipe: Recipe, seed: int
-) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+) -> Iterator[tuple[Pixels, NDArray[np.uint8]]]:
     """Frames of a specimen and the true class of their pixels."""
     rng = component_rng(seed, "training frames")
     for _ in range(recipe.frames):
