@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscope.core import BeamSettings, Frame, ImagingSettings, ModelError, StagePosition
@@ -55,6 +55,7 @@ def test_fields_over_the_edge_are_shifted_inside_and_large_ones_get_the_frame():
     np.testing.assert_allclose(large[0], maps.mean(axis=(1, 2)))
 
 
+@settings(deadline=None)
 @given(st.floats(0.5, 6.5), st.floats(0.5, 4.5), st.floats(0.2, 3.0))
 def test_a_constant_map_has_its_value_as_mean(x, y, size):
     frame = make_frame(np.zeros((5, 7), np.uint8))
