@@ -53,7 +53,7 @@ def overview_features(
     """
     n_features = GREY_BINS + 3 + len(QUANTILES)  # bins; mean, standard deviation, energy; quantiles
     features = np.zeros((len(x_um), n_features + 1))
-    owner = _owners(frames, x_um, y_um)
+    owner = field_owners(frames, x_um, y_um)
     edges = _grey_edges(frames)
     for index, frame in enumerate(frames):
         fields = np.flatnonzero(owner == index)
@@ -67,10 +67,19 @@ def overview_features(
     return features
 
 
-def _owners(
+def field_owners(
     frames: Sequence[Frame], x_um: NDArray[np.float64], y_um: NDArray[np.float64]
 ) -> NDArray[np.intp]:
-    """Index of the nearest frame that holds each centre, -1 where there is none."""
+    """Which frame describes each field: the nearest that holds its centre.
+
+    Args:
+        frames: overview frames, stage positions in um.
+        x_um: ``n``, centres of the fields.
+        y_um: ``n``, likewise.
+
+    Returns:
+        ``n`` indices of frames, -1 where there is none.
+    """
     owner = np.full(len(x_um), -1, np.intp)
     nearest = np.full(len(x_um), np.inf)
     for index, frame in enumerate(frames):
