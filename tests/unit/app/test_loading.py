@@ -139,7 +139,7 @@ def test_paths_are_relative_to_the_file_and_become_absolute(tmp_path: Path) -> N
 
 
 def test_a_missing_file_and_broken_toml_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="nowhere.toml"):
+    with pytest.raises(ConfigurationError, match=r"nowhere\.toml"):
         load_config(tmp_path / "nowhere.toml")
     assert "not valid TOML" in problems("seed = = 1", tmp_path)
 
