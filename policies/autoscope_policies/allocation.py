@@ -42,7 +42,7 @@ def importance(view: SurveyView) -> NDArray[np.float64]:
     counts most. A target that is met counts nothing while others are not. Before there are intervals, all
     count alike, in units of their predicted spread.
     """
-    scale = 1 / np.maximum((view.prediction.spread**2).mean(axis=1), 1e-300)
+    scale: NDArray[np.float64] = 1 / np.maximum((view.prediction.spread**2).mean(axis=1), 1e-300)
     if len(view.targets) == 1:
         return scale
     wanted = view.wanted if len(view.wanted) == len(view.targets) else np.full(len(view.targets), np.nan)
@@ -77,11 +77,6 @@ def shapes(view: SurveyView, multipliers: NDArray[np.float64]) -> tuple[Shape, .
             label = name if power == 1 else f"{name} to the power {power:g}"
             found.append(Shape(label, size / np.sqrt(np.mean(size**2))))
     return tuple(found)
-
-
-def residuals(view: SurveyView, multipliers: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``m`` squared residuals of what came back, all targets together; NaN where nothing was measured."""
-    return np.asarray(multipliers @ (view.past.measured - view.past.predicted) ** 2)
 
 
 def best_shape(view: SurveyView, pilot: int) -> tuple[Shape, NDArray[np.float64]]:
