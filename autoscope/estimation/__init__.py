@@ -6,6 +6,7 @@ from autoscope.estimation.correction import corrected_pseudo_values, expert_corr
 from autoscope.estimation.counts import (
     betting_upper_bound,
     count_features,
+    counting_share,
     density_per_mm2,
     largest_density_per_mm2,
     poisson_interval,
@@ -64,6 +65,7 @@ __all__ = [
     "combine",
     "corrected_pseudo_values",
     "count_features",
+    "counting_share",
     "density_per_mm2",
     "draw_weights",
     "expected_half_width",

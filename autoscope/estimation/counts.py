@@ -22,11 +22,13 @@ def count_features(
     valid: NDArray[np.bool_] | None = None,
     min_feature_px: float = 0.0,
 ) -> int:
-    """Features (8-connected) of a class on one field, each counted on exactly one of the fields it is cut by.
+    """Features (8-connected) of a class in the counting frame of one field.
 
-    Features that touch the field's first row or first column are not counted, those that touch the last
-    ones are: the tiling form of the unbiased counting frame (Gundersen, J. Microsc. 111 (1977) 219). It
-    holds for features smaller than a field; one that runs along a diagonal through a corner can be missed.
+    The frame is the field without its first row and its first column, which are the forbidden edges:
+    features that touch these are not counted, those that touch the others are (Gundersen, J. Microsc. 111
+    (1977) 219). So no feature is counted on two fields, and large ones are not favoured. The area that the
+    count refers to is the frame's, :func:`counting_share` of the field's. It holds for features smaller
+    than a field; one that runs through a corner along the other diagonal can be missed.
 
     Args:
         labels: ``height x width`` class indices.
@@ -48,15 +50,25 @@ def count_features(
     return int(np.count_nonzero(counted))
 
 
-def density_per_mm2(count: float, valid_area_um2: float) -> float:
+def counting_share(shape: tuple[int, int]) -> float:
+    """Share of a field's area that its counting frame has, ``shape`` in pixels."""
+    height, width = shape
+    return (height - 1) * (width - 1) / (height * width)
+
+
+def density_per_mm2(count: float, area_um2: float) -> float:
     """Features per mm² of specimen on one field; fields weigh as their valid area (a_i).
+
+    Args:
+        count: from :func:`count_features`.
+        area_um2: valid area of the field times :func:`counting_share`.
 
     Raises:
         EstimationError: the field has no specimen.
     """
-    if not valid_area_um2 > 0:
+    if not area_um2 > 0:
         raise EstimationError("no specimen on this field: its density of inclusions is undefined")
-    return count / valid_area_um2 * UM2_PER_MM2
+    return count / area_um2 * UM2_PER_MM2
 
 
 def largest_density_per_mm2(min_feature_um: float) -> float:
