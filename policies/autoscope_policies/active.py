@@ -58,11 +58,11 @@ class Active:
             count = len(remaining)
             reason = f"pilot: one of {count} remaining fields, all equally likely"
             return Proposal(np.full(count, 1 / count), reason, batch=batch)
-        shape, _ = best_shape(view, self._pilot)
+        choice = best_shape(view, self._pilot)
         cost_s = view.cost_s if batch is None else np.ones(len(remaining))
-        worth = view.grid.weight[remaining] * shape.size[remaining] / np.sqrt(cost_s)
-        reason = f"variance taken away per second; residual spread as: {shape.name}"
-        spread = reckoned_spread(view, shape)
+        worth = view.grid.weight[remaining] * choice.shape.size[remaining] / np.sqrt(cost_s)
+        reason = f"variance taken away per second; residual spread as: {choice.shape.name}"
+        spread = reckoned_spread(view, choice)
         return Proposal(worth / worth.sum(), reason, batch=batch, spread=spread)
 
 
@@ -100,8 +100,8 @@ class Greedy:
             count = len(remaining)
             reason = f"pilot: one of {count} remaining fields, all equally likely"
             return Proposal(np.full(count, 1 / count), reason)
-        shape, _ = best_shape(view, self._pilot)
-        value = (view.grid.weight[remaining] * shape.size[remaining]) ** 2 / view.cost_s
+        choice = best_shape(view, self._pilot)
+        value = (view.grid.weight[remaining] * choice.shape.size[remaining]) ** 2 / view.cost_s
         worth = (value / value.max()) ** self._sharpness
-        reason = f"value of information per second; residual spread as: {shape.name}"
-        return Proposal(worth / worth.sum(), reason, spread=reckoned_spread(view, shape))
+        reason = f"value of information per second; residual spread as: {choice.shape.name}"
+        return Proposal(worth / worth.sum(), reason, spread=reckoned_spread(view, choice))

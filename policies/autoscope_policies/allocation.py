@@ -20,6 +20,9 @@ may be a wrong prediction."""
 EXPONENTS = (0.5, 1.0)
 """Powers of a shape that compete with each other and with no shape at all, power 0 (METHODS section 2)."""
 
+DOUBT = 10.0
+"""Fields' worth of trust in the predictor's own overall spread against the residuals that were seen."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -79,7 +82,21 @@ def shapes(view: SurveyView, multipliers: NDArray[np.float64]) -> tuple[Shape, .
     return tuple(found)
 
 
-def best_shape(view: SurveyView, pilot: int) -> tuple[Shape, NDArray[np.float64]]:
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The shape that is followed.
+
+    Attributes:
+        shape: the shape.
+        level: what its size is to be multiplied by for a residual spread, in units of the predictor's
+            overall spread.
+    """
+
+    shape: Shape
+    level: float
+
+
+def best_shape(view: SurveyView, pilot: int) -> Choice:
     """The shape whose distribution would have had the smallest variance on what came back.
 
     For each shape, the variance of a draw from it is estimated from the past draws by inverse propensities:
@@ -89,9 +106,6 @@ def best_shape(view: SurveyView, pilot: int) -> tuple[Shape, NDArray[np.float64]
     Args:
         view: what is known.
         pilot: how many first fields were drawn before the predictor had learned.
-
-    Returns:
-        The shape, and ``targets`` multipliers (see :func:`importance`).
     """
     multipliers = importance(view)
     past, a = view.past, view.grid.weight
@@ -101,16 +115,19 @@ def best_shape(view: SurveyView, pilot: int) -> tuple[Shape, NDArray[np.float64]
     known = np.isfinite(squared)
     fields = past.fields[known]
     burden = a[fields] ** 2 * squared[known] / past.propensity[known]
-    candidates = shapes(view, multipliers)
-    variances = []
-    for shape in candidates:
+    overall = float(multipliers @ (view.prediction.spread**2).mean(axis=1))
+    choices = []
+    for shape in shapes(view, multipliers):
         q = a * shape.size / (a @ shape.size)
         q = (1 - view.exploration) * q + view.exploration / len(a)
-        variances.append(float((burden / q[fields]).mean()) if len(fields) else 0.0)
-    return candidates[int(np.argmin(variances))], multipliers
+        reckoned = overall * float(((a * shape.size) ** 2 / q).sum())
+        seen = float((burden / q[fields]).sum())
+        variance = (DOUBT * reckoned + seen) / (DOUBT + len(fields))
+        choices.append((seen, Choice(shape, float(np.sqrt(variance / reckoned)))))
+    return min(choices, key=lambda choice: choice[0])[1]
 
 
-def reckoned_spread(view: SurveyView, shape: Shape) -> NDArray[np.float64]:
-    """``targets x r``: the predictor's overall spread, distributed over the fields as the shape says."""
-    overall = np.sqrt((view.prediction.spread**2).mean(axis=1))
-    return np.asarray(overall[:, None] * shape.size[view.remaining])
+def reckoned_spread(view: SurveyView, choice: Choice) -> NDArray[np.float64]:
+    """``targets x r``: the predictor's overall spread, at the level that came true, shaped over the fields."""
+    overall = choice.level * np.sqrt((view.prediction.spread**2).mean(axis=1))
+    return np.asarray(overall[:, None] * choice.shape.size[view.remaining])
