@@ -128,6 +128,6 @@ def best_shape(view: SurveyView, pilot: int) -> Choice:
 
 
 def reckoned_spread(view: SurveyView, choice: Choice) -> NDArray[np.float64]:
-    """``targets x r``: the predictor's overall spread, at the level that came true, shaped over the fields."""
+    """``targets x r``: the overall spread, at the level that came true, shaped over the fields."""
     overall = choice.level * np.sqrt((view.prediction.spread**2).mean(axis=1))
     return np.asarray(overall[:, None] * choice.shape.size[view.remaining])

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from autoscope.app.config import Config
 from pydantic import BaseModel
+
+from autoscope.app.config import Config
 
 HANDBOOK = Path(__file__).parents[2] / "docs" / "configuration.md"
 
