@@ -32,7 +32,7 @@ from tables import SYNTHETIC, Table, from_specimen
 
 from autoscope.estimation import MINIMUM_FIELDS
 from autoscope.perception.overview import OverviewPredictor
-from autoscope.survey import Statistics, Survey, TableSource, Target, run
+from autoscope.survey import Policy, Statistics, Survey, TableSource, Target, run
 from autoscope_policies import make_policy
 
 
@@ -78,7 +78,7 @@ def simulate(
     survey = Survey(
         grid=table.grid,
         targets=(target,),
-        policy=make_policy(policy),
+        policy=make(policy),
         predictor=OverviewPredictor(len(table.grid), 0.0, 1.0, table.features),
         statistics=Statistics(tier, exploration),
         seed=seed,
@@ -93,6 +93,12 @@ def simulate(
     slack = 1e-12
     covered = low - slack <= table.truth <= high + slack
     return Session(state.estimate - table.truth, low, high, bool(covered), state.met, fields)
+
+
+def make(policy: str) -> Policy:
+    """A policy from its name and options: ``"active"``, ``"active:batch=8"``."""
+    kind, *options = policy.split(":")
+    return make_policy(kind, **{key: int(value) for key, value in (option.split("=") for option in options)})
 
 
 def _travel_s(distance_um: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,6 +1,17 @@
 """Design-based estimators, their intervals, and stereology: pure functions on arrays."""
 
+from autoscope.estimation.batches import batch_variance
 from autoscope.estimation.betting import BettingInterval
+from autoscope.estimation.correction import corrected_pseudo_values, expert_corrected
+from autoscope.estimation.counts import (
+    betting_upper_bound,
+    count_features,
+    counting_share,
+    density_per_mm2,
+    largest_density_per_mm2,
+    poisson_interval,
+    zero_count_bound,
+)
 from autoscope.estimation.difference import (
     Combined,
     check_distribution,
@@ -9,7 +20,18 @@ from autoscope.estimation.difference import (
     draw_weights,
     pseudo_value,
 )
+from autoscope.estimation.grains import (
+    Crossings,
+    GrainSize,
+    boundary_crossings,
+    grain_crossings,
+    grain_size,
+    grain_size_number,
+)
 from autoscope.estimation.intervals import sequence_half_width, t_half_width
+from autoscope.estimation.nested import allocation, nested_value, tiles_per_visit
+from autoscope.estimation.planning import expected_half_width, fields_needed, weighted_spread
+from autoscope.estimation.ratios import ratio, ratio_interval
 from autoscope.estimation.stereology import area_fraction
 from autoscope.estimation.tracker import (
     MINIMUM_FIELDS,
@@ -27,16 +49,40 @@ __all__ = [
     "TIERS",
     "BettingInterval",
     "Combined",
+    "Crossings",
     "Draw",
     "Goal",
+    "GrainSize",
     "QuantityTracker",
     "Reading",
+    "allocation",
     "area_fraction",
+    "batch_variance",
+    "betting_upper_bound",
+    "boundary_crossings",
     "check_distribution",
     "check_values",
     "combine",
+    "corrected_pseudo_values",
+    "count_features",
+    "counting_share",
+    "density_per_mm2",
     "draw_weights",
+    "expected_half_width",
+    "expert_corrected",
+    "fields_needed",
+    "grain_crossings",
+    "grain_size",
+    "grain_size_number",
+    "largest_density_per_mm2",
+    "nested_value",
+    "poisson_interval",
     "pseudo_value",
+    "ratio",
+    "ratio_interval",
     "sequence_half_width",
     "t_half_width",
+    "tiles_per_visit",
+    "weighted_spread",
+    "zero_count_bound",
 ]

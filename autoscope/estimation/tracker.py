@@ -64,7 +64,7 @@ class Draw:
         fields: ``k`` indices.
         weight: ``k``, a_i.
         predicted: ``k``, f_t of these fields.
-        propensity: probability of this draw given the past.
+        propensity: probability of this draw given the past; ``k`` where each field of a batch has its own.
         predicted_rest: sum of a f_t over all fields that remained, these included.
         remaining: units that remained: fields, or groups that are drawn as a whole.
         down: largest sum of a (f - low) / q over the units: how far the last term can fall.
@@ -78,7 +78,7 @@ class Draw:
     fields: NDArray[np.intp]
     weight: NDArray[np.float64]
     predicted: NDArray[np.float64]
-    propensity: float
+    propensity: float | NDArray[np.float64]
     predicted_rest: float
     remaining: int
     down: float

@@ -176,6 +176,8 @@ class _Record:
     @property
     def unexplained(self) -> float:
         """Share of the variance that the regression leaves, shrunk towards all of it."""
+        if self.mean_squared == 0:
+            return 1.0  # every field measured so far is the same: nothing is explained yet
         doubt = DOUBT * self.mean_squared / max(self.weight, 1.0)
         return float((self.trusted_squared + doubt) / max(self.mean_squared + doubt, 1e-300))
 

@@ -3,9 +3,11 @@
 from autoscope.core import Prediction
 from autoscope.survey.grid import FieldGrid, lay_grid
 from autoscope.survey.protocols import (
+    Batch,
     Decision,
     FieldSource,
     Outcome,
+    Past,
     Policy,
     Predictor,
     Proposal,
@@ -19,10 +21,12 @@ from autoscope.survey.survey import Survey
 from autoscope.survey.table import TableSource
 
 __all__ = [
+    "Batch",
     "Decision",
     "FieldGrid",
     "FieldSource",
     "Outcome",
+    "Past",
     "Policy",
     "Prediction",
     "Predictor",

@@ -88,6 +88,35 @@ def pick(probability: NDArray[np.float64], rng: np.random.Generator) -> int:
     return min(index, int(np.flatnonzero(probability)[-1]))
 
 
+def reckoned(
+    prediction: Prediction, proposal: Proposal, remaining: NDArray[np.intp], step: int
+) -> Prediction:
+    """The prediction with the residual spread that the proposal reckons with.
+
+    Raises:
+        EstimationError: that spread has the wrong shape, or is not positive and finite.
+    """
+    if proposal.spread is None:
+        return prediction
+    shape = (len(prediction.value), len(remaining))
+    if proposal.spread.shape != shape:
+        raise EstimationError(
+            f"draw {step}: the proposal's spread has shape {proposal.spread.shape}, not {shape}", step=step
+        )
+    bad = ~((proposal.spread > 0) & (proposal.spread < np.inf)).all(axis=0)
+    if bad.any():
+        at = int(np.flatnonzero(bad)[0])
+        raise EstimationError(
+            f"draw {step}, field {remaining[at]}: the proposal reckons with a spread of"
+            f" {proposal.spread[:, at].tolist()}; it must be positive",
+            step=step,
+            field=int(remaining[at]),
+        )
+    spread = prediction.spread.copy()
+    spread[:, remaining] = proposal.spread
+    return Prediction(prediction.value, spread)
+
+
 def fix_draw(
     step: int,
     units: Units,

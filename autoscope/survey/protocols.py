@@ -37,6 +37,32 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """The ``m`` fields that came back so far, in the order of their visits; never the frame in flight.
+
+    Attributes:
+        fields: ``m`` indices.
+        propensity: ``m``, probability of each at its draw, given the past of the draw.
+        predicted: ``targets x m``, predictions that were fixed at the draw.
+        measured: ``targets x m``; NaN where the field could not be measured.
+    """
+
+    fields: NDArray[np.intp]
+    propensity: NDArray[np.float64]
+    predicted: NDArray[np.float64]
+    measured: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.fields)
+
+
+def no_past(n_targets: int = 1) -> Past:
+    """What has come back before the first field."""
+    none = np.empty((n_targets, 0))
+    return Past(np.empty(0, np.intp), np.empty(0), none, none)
+
+
+@dataclass(frozen=True, slots=True)
 class SurveyView:
     """All that a policy may know when it chooses: never the frame in flight.
 
@@ -48,6 +74,10 @@ class SurveyView:
         drawn: how many draws have been made.
         targets: what is asked.
         half_width: ``targets``, present half-widths; infinity before there is an interval.
+        wanted: ``targets``, absolute half-widths that are wanted at the present estimates; NaN or 0 where a
+            relative one cannot be told yet. Empty: not said.
+        exploration: share of the draw that the survey will make uniform.
+        past: what came back.
     """
 
     grid: FieldGrid
@@ -57,6 +87,25 @@ class SurveyView:
     drawn: int
     targets: tuple[Target, ...]
     half_width: NDArray[np.float64]
+    wanted: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    exploration: float = 0.0
+    past: Past = field(default_factory=no_past)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Several fields in one draw, systematically along a path: each with its own inclusion probability.
+
+    A random start and equal steps along the cumulated inclusion probabilities give each field exactly its
+    probability and spread the fields over the path (Madow, Ann. Math. Stat. 20 (1949) 333).
+
+    Attributes:
+        size: how many fields, in expectation and to within one.
+        order: ``r``, positions in the proposal's ``probability`` in the order of the path.
+    """
+
+    size: int
+    order: NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +121,18 @@ class Proposal:
         inclusion: where the design has one inclusion probability for every field whatever was drawn before
             (replicated systematic grids: 1/step²), that number; it is what is logged as the propensity.
             The estimator always uses the probability given the past.
+        batch: where the next draw is a batch, how; each field's inclusion probability is then the batch's
+            size times ``probability`` after the floor, at most 1. Not with ``groups``.
+        spread: ``targets x r``, the residual spread that the proposal reckons with, positive; None: the
+            predictor's. The predicted variance of the draw, and so its weight in the estimate, comes from it.
     """
 
     probability: NDArray[np.float64]
     reason: str
     groups: tuple[NDArray[np.intp], ...] | None = None
     inclusion: float | None = None
+    batch: Batch | None = None
+    spread: NDArray[np.float64] | None = None
 
 
 class Policy(Protocol):

@@ -12,13 +12,30 @@ from numpy.typing import NDArray
 
 from autoscope.core import EstimationError, Prediction, component_rng
 from autoscope.estimation import Draw, Goal, QuantityTracker, check_values
-from autoscope.survey.drawing import check_prediction, fix_draw, floored, pick, units_of
+from autoscope.estimation.growing import GrowingTable
+from autoscope.survey.batching import (
+    batch_of,
+    fix_batch,
+    inclusion_probabilities,
+    short_tour,
+    systematic_choice,
+)
+from autoscope.survey.drawing import (
+    check_prediction,
+    fix_draw,
+    floored,
+    pick,
+    reckoned,
+    units_of,
+)
 from autoscope.survey.grid import FieldGrid
 from autoscope.survey.protocols import (
     Decision,
     Outcome,
+    Past,
     Policy,
     Predictor,
+    Proposal,
     QuantityState,
     SurveyView,
     Target,
@@ -35,7 +52,8 @@ class _OpenDraw:
     Attributes:
         draws: for each target, what was fixed.
         candidates: how many units had a chance.
-        logged: the propensity that the decision documents carry.
+        logged: ``k``, the propensities that the decision documents carry.
+        actual: ``k``, the probabilities given the past.
         reason: why.
         values: ``targets x k``, measured so far.
         measured: ``k``, False for a field that could not be measured.
@@ -45,7 +63,8 @@ class _OpenDraw:
 
     draws: tuple[Draw, ...]
     candidates: int
-    logged: float
+    logged: NDArray[np.float64]
+    actual: NDArray[np.float64]
     reason: str
     values: NDArray[np.float64]
     measured: NDArray[np.bool_]
@@ -104,6 +123,7 @@ class Survey:
         self._open: deque[_OpenDraw] = deque()
         self._pending: deque[Decision] = deque()
         self._steps = self._draws = self._measured = self._lost = 0
+        self._came_back = GrowingTable(2 + 2 * len(targets))  # field, propensity, predicted, measured
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -198,6 +218,11 @@ class Survey:
         self._take(self._open[0], values)
 
     def _take(self, draw: _OpenDraw, values: NDArray[np.float64] | None) -> None:
+        place, missing = draw.observed, np.full(len(self._targets), np.nan)
+        self._came_back.append(
+            draw.fields[place], draw.actual[place],
+            *(fixed.predicted[place] for fixed in draw.draws), *(missing if values is None else values),
+        )  # fmt: skip
         if values is None:
             self._lost += 1
         else:
@@ -219,17 +244,45 @@ class Survey:
         prediction = self._predictor.predict()
         check_prediction(prediction, self._targets, len(self._grid), step)
         proposal = self._policy.propose(self._view(remaining, prediction))
-        units = units_of(proposal, remaining, step)
-        exploration = self._statistics.exploration if self._policy.floored else 0.0
-        probability = floored(proposal.probability, exploration, step)
-        chosen = pick(probability, component_rng(self._seed, "draw", step))
-        draws = fix_draw(step, units, probability, chosen, self._grid.weight, prediction, self._targets)
-        logged = draws[0].propensity if proposal.inclusion is None else proposal.inclusion
+        believed = reckoned(prediction, proposal, remaining, step)
+        drawn = self._draw_batch if proposal.batch is not None else self._draw_unit
+        draws, actual, candidates = drawn(step, proposal, remaining, believed)
         shape = (len(self._targets), len(draws[0].fields))
+        logged = actual if proposal.inclusion is None else np.full(shape[1], proposal.inclusion)
         return _OpenDraw(
-            draws, int(np.count_nonzero(probability)), logged, proposal.reason,
-            np.zeros(shape), np.zeros(shape[1], bool),
-        )  # fmt: skip
+            draws, candidates, logged, actual, proposal.reason, np.zeros(shape), np.zeros(shape[1], bool)
+        )
+
+    @property
+    def _exploration(self) -> float:
+        return self._statistics.exploration if self._policy.floored else 0.0
+
+    def _draw_unit(
+        self, step: int, proposal: Proposal, remaining: NDArray[np.intp], believed: Prediction
+    ) -> tuple[tuple[Draw, ...], NDArray[np.float64], int]:
+        """Draws a field, or a group; returns it, its fields' probabilities, and how many had a chance."""
+        units = units_of(proposal, remaining, step)
+        probability = floored(proposal.probability, self._exploration, step)
+        chosen = pick(probability, component_rng(self._seed, "draw", step))
+        draws = fix_draw(step, units, probability, chosen, self._grid.weight, believed, self._targets)
+        actual = np.full(len(draws[0].fields), probability[chosen])
+        return draws, actual, int(np.count_nonzero(probability))
+
+    def _draw_batch(
+        self, step: int, proposal: Proposal, remaining: NDArray[np.intp], believed: Prediction
+    ) -> tuple[tuple[Draw, ...], NDArray[np.float64], int]:
+        """Draws a batch; returns it, its fields' inclusion probabilities, and how many had a chance."""
+        batch = batch_of(proposal, len(remaining), step)
+        probability = floored(proposal.probability, self._exploration, step)
+        inclusion = inclusion_probabilities(probability, batch.size)
+        start = float(component_rng(self._seed, "draw", step).random())
+        chosen = systematic_choice(inclusion, batch.order, start)
+        at = remaining[chosen]
+        chosen = chosen[short_tour(self._grid.x_um[at], self._grid.y_um[at], self._xy_um)]
+        draws = fix_batch(
+            step, remaining, inclusion, batch.order, chosen, self._grid.weight, believed, self._targets
+        )
+        return draws, inclusion[chosen], int(np.count_nonzero(inclusion))
 
     def _view(self, remaining: NDArray[np.intp], prediction: Prediction) -> SurveyView:
         readings = [tracker.reading for tracker in self._trackers]
@@ -240,10 +293,20 @@ class Survey:
             ]
         )
         shown = Prediction(_read_only(prediction.value), _read_only(prediction.spread))
+        wanted = np.array(
+            [
+                target.half_width if target.half_width is not None else (target.relative or 0) * r.estimate
+                for target, r in zip(self._targets, readings, strict=True)
+            ]
+        )
         return SurveyView(
             self._grid, _read_only(remaining), shown, _read_only(self._cost_s(remaining)), self._draws,
-            self._targets, _read_only(half_width),
+            self._targets, _read_only(half_width), _read_only(wanted), self._exploration, self._past(),
         )  # fmt: skip
+
+    def _past(self) -> Past:
+        columns, n = _read_only(self._came_back.rows).T, len(self._targets)
+        return Past(columns[0].astype(np.intp), columns[1], columns[2 : 2 + n], columns[2 + n :])
 
     def _cost_s(self, fields: NDArray[np.intp]) -> NDArray[np.float64]:
         dx, dy = self._grid.x_um[fields] - self._xy_um[0], self._grid.y_um[fields] - self._xy_um[1]
@@ -261,7 +324,7 @@ class Survey:
             step=self._steps,
             draw=draw.draws[0].step,
             field=field,
-            propensity=draw.logged,
+            propensity=float(draw.logged[place]),
             candidates=draw.candidates,
             predicted=np.array([fixed.predicted[place] for fixed in draw.draws]),
             predicted_cost_s=cost_s,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from autoscope.core import ConfigurationError, nearest
 from autoscope.survey import Policy
+from autoscope_policies.active import Active, Greedy
 from autoscope_policies.designs import Proportional, Raster, Systematic, Uniform
 
 POLICIES: dict[str, Callable[..., Policy]] = {
@@ -14,10 +15,12 @@ POLICIES: dict[str, Callable[..., Policy]] = {
     "uniform": Uniform,
     "systematic": Systematic,
     "proportional": Proportional,
+    "active": Active,
+    "greedy": Greedy,
 }
 """Every policy that can be made, by name."""
 
-PLANNED = ("active", "greedy", "learned")
+PLANNED = ("learned",)
 """Names that the configuration knows and that cannot be made yet."""
 
 

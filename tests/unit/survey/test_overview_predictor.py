@@ -129,3 +129,13 @@ def test_columns_that_say_nothing_are_harmless():
     one = feed(OverviewPredictor(500, 0.0, 1.0, features), values, order)
     two = feed(OverviewPredictor(500, 0.0, 1.0, flat), values, order)
     np.testing.assert_allclose(one, two)
+
+
+def test_a_pilot_that_finds_nothing_leaves_a_positive_spread():
+    features = np.random.default_rng(0).standard_normal((100, 3))
+    predictor = OverviewPredictor(100, 0.0, 1.0, features)
+    for field in range(PILOT_FIELDS + 5):
+        predictor.update(field, np.zeros(1))
+        prediction = predictor.predict()
+        assert (prediction.value == 0).all()
+        assert (prediction.spread > 0).all()

@@ -1,0 +1,107 @@
+"""Active sampling: more often where a measurement takes away more variance for the time that it costs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from autoscope.core import ConfigurationError
+from autoscope.survey import Batch, Proposal, SurveyView
+from autoscope_policies.allocation import best_shape, reckoned_spread
+from autoscope_policies.fingerprint import fingerprint
+from autoscope_policies.hilbert import hilbert_order
+
+PILOT_FIELDS = 30
+"""Fields drawn uniformly before anything is believed (METHODS section 2)."""
+
+
+class Active:
+    """Neyman allocation with cost: q proportional to a_i s_i / sqrt(c_i).
+
+    a is the area weight, s the residual spread that is expected, c the seconds of travel and acquisition
+    from here. After a uniform pilot the session's own residuals decide how far the predicted spread is to
+    be followed (:mod:`autoscope_policies.allocation`), so that a predictor that knows nothing costs little.
+    Several targets are joined by the root of the sum of their squares, each in units of its wanted
+    half-width; one that is met counts no more.
+
+    With ``batch`` above 1, that many fields are drawn at once, systematically along a Hilbert curve: they
+    are spread over the region, and visited on a short tour.
+
+    Sources: Neyman, J. R. Stat. Soc. 97 (1934) 558; Cochran, Sampling Techniques (1977), section 5.5 (cost);
+    Grafström, Lundström, Schelin, Biometrics 68 (2012) 514 (spread samples).
+
+    Args:
+        batch: fields in a draw.
+        pilot: fields before the spread is believed.
+
+    Raises:
+        ConfigurationError: ``batch`` is below 1, or ``pilot`` negative.
+    """
+
+    name = "active"
+    floored = True
+
+    def __init__(self, batch: int = 1, pilot: int = PILOT_FIELDS) -> None:
+        if batch < 1:
+            raise ConfigurationError(f"policy.batch = {batch} must be 1 or more")
+        if pilot < 0:
+            raise ConfigurationError(f"policy.pilot = {pilot} must be 0 or more")
+        self._batch, self._pilot = batch, pilot
+        self.sha256 = fingerprint(self.name, {"batch": batch, "pilot": pilot})
+
+    def propose(self, view: SurveyView) -> Proposal:
+        """Uniform during the pilot, then proportional to a s / sqrt(c)."""
+        remaining = view.remaining
+        batch = None
+        if self._batch > 1:
+            batch = Batch(self._batch, hilbert_order(view.grid.column[remaining], view.grid.row[remaining]))
+        if len(view.past) < self._pilot:
+            count = len(remaining)
+            reason = f"pilot: one of {count} remaining fields, all equally likely"
+            return Proposal(np.full(count, 1 / count), reason, batch=batch)
+        choice = best_shape(view, self._pilot)
+        cost_s = view.cost_s if batch is None else np.ones(len(remaining))
+        worth = view.grid.weight[remaining] * choice.shape.size[remaining] / np.sqrt(cost_s)
+        reason = f"variance taken away per second; residual spread as: {choice.shape.name}"
+        spread = reckoned_spread(view, choice)
+        return Proposal(worth / worth.sum(), reason, batch=batch, spread=spread)
+
+
+class Greedy:
+    """Value of information per second: q proportional to (a_i s_i)² / c_i, or a power of it.
+
+    The variance that measuring one field takes away, for each second that it costs, taken as the chance of
+    going there. It looks one field ahead and follows differences between fields, and nearness, twice as
+    hard as :class:`Active` does, which is the optimum for the mean of many draws; with a large
+    ``sharpness`` it nearly always goes to the best field, and pays for it in the variance of all others.
+
+    Args:
+        sharpness: power of the value per second, positive.
+        pilot: fields before the spread is believed.
+
+    Raises:
+        ConfigurationError: ``sharpness`` is not positive, or ``pilot`` negative.
+    """
+
+    name = "greedy"
+    floored = True
+
+    def __init__(self, sharpness: float = 1.0, pilot: int = PILOT_FIELDS) -> None:
+        if not 0 < sharpness < np.inf:
+            raise ConfigurationError(f"policy.sharpness = {sharpness:g} must be positive")
+        if pilot < 0:
+            raise ConfigurationError(f"policy.pilot = {pilot} must be 0 or more")
+        self._sharpness, self._pilot = sharpness, pilot
+        self.sha256 = fingerprint(self.name, {"sharpness": sharpness, "pilot": pilot})
+
+    def propose(self, view: SurveyView) -> Proposal:
+        """Uniform during the pilot, then proportional to a power of (a s)² / c."""
+        remaining = view.remaining
+        if len(view.past) < self._pilot:
+            count = len(remaining)
+            reason = f"pilot: one of {count} remaining fields, all equally likely"
+            return Proposal(np.full(count, 1 / count), reason)
+        choice = best_shape(view, self._pilot)
+        value = (view.grid.weight[remaining] * choice.shape.size[remaining]) ** 2 / view.cost_s
+        worth = (value / value.max()) ** self._sharpness
+        reason = f"value of information per second; residual spread as: {choice.shape.name}"
+        return Proposal(worth / worth.sum(), reason, spread=reckoned_spread(view, choice))

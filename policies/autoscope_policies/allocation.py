@@ -1,0 +1,133 @@
+"""Where a field's measurement is worth most: residual spread, several targets, and what came true of both.
+
+The variance of one draw is sum (a_i s_i)² / q_i with s_i the root-mean-square of (measured - predicted)
+that field i is to have. Nobody knows s. A shape is a guess of how it differs between fields; several
+compete, and the residuals of past draws, weighted by the inverse of their propensities, decide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoscope.survey import SurveyView
+
+LEAST_LEVEL = 0.1
+"""What is added to a predicted value, in units of its mean, where it stands for a spread: an empty field
+may be a wrong prediction."""
+EXPONENTS = (0.5, 1.0)
+"""Powers of a shape that compete with each other and with no shape at all, power 0 (METHODS section 2)."""
+
+DOUBT = 10.0
+"""Fields' worth of trust in the predictor's own overall spread against the residuals that were seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How residual spread is thought to differ between fields.
+
+    Attributes:
+        name: for the reason that the report gives.
+        size: ``n``, positive, root-mean-square 1.
+    """
+
+    name: str
+    size: NDArray[np.float64]
+
+
+def importance(view: SurveyView) -> NDArray[np.float64]:
+    """``targets`` multipliers lambda_k of the targets' variances in the joint one; they sum to 1 when scaled.
+
+    lambda_k = (h_k / H_k)² / H_k², with h the present and H the wanted half-width: variances count in
+    units of what is wanted, and the target that is furthest from done, which decides when the survey ends,
+    counts most. A target that is met counts nothing while others are not. Before there are intervals, all
+    count alike, in units of their predicted spread.
+    """
+    scale: NDArray[np.float64] = 1 / np.maximum((view.prediction.spread**2).mean(axis=1), 1e-300)
+    if len(view.targets) == 1:
+        return scale
+    wanted = view.wanted if len(view.wanted) == len(view.targets) else np.full(len(view.targets), np.nan)
+    known = np.isfinite(wanted) & (wanted > 0) & np.isfinite(view.half_width)
+    if not known.all():
+        return scale
+    lag = view.half_width / wanted
+    if (lag > 1).any():
+        lag = np.where(lag > 1, lag, 0.0)
+    return np.asarray(lag**2 / wanted**2)
+
+
+def shapes(view: SurveyView, multipliers: NDArray[np.float64]) -> tuple[Shape, ...]:
+    """The shapes that compete: none, the predictor's spread, and the predicted value, each at two powers.
+
+    The predicted value stands for the spread where counts or areas scatter the more the more there is
+    (Poisson: power one half; gamma: one).
+    """
+    low = np.array([target.low for target in view.targets])
+    level = view.prediction.value - low[:, None]
+    level = level + LEAST_LEVEL * level.mean(axis=1, keepdims=True)
+    scale = (view.prediction.spread**2).mean(axis=1) / np.maximum((level**2).mean(axis=1), 1e-300)
+    found = [Shape("all fields alike", np.ones(len(view.grid)))]
+    for name, squares in (
+        ("predicted spread", multipliers @ view.prediction.spread**2),
+        ("predicted value", (multipliers * scale) @ level**2),
+    ):
+        if np.ptp(squares) <= 1e-6 * squares.max():
+            continue
+        for power in EXPONENTS:
+            size = squares ** (power / 2)
+            label = name if power == 1 else f"{name} to the power {power:g}"
+            found.append(Shape(label, size / np.sqrt(np.mean(size**2))))
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The shape that is followed.
+
+    Attributes:
+        shape: the shape.
+        level: what its size is to be multiplied by for a residual spread, in units of the predictor's
+            overall spread.
+    """
+
+    shape: Shape
+    level: float
+
+
+def best_shape(view: SurveyView, pilot: int) -> Choice:
+    """The shape whose distribution would have had the smallest variance on what came back.
+
+    For each shape, the variance of a draw from it is estimated from the past draws by inverse propensities:
+    mean of (a r)² / (q_shape q_drawn), with residuals r of one step ahead where the predictor had learned
+    something, and against the present prediction for the fields of the pilot.
+
+    Args:
+        view: what is known.
+        pilot: how many first fields were drawn before the predictor had learned.
+    """
+    multipliers = importance(view)
+    past, a = view.past, view.grid.weight
+    predicted = past.predicted.copy()
+    predicted[:, :pilot] = view.prediction.value[:, past.fields[:pilot]]
+    squared = multipliers @ (past.measured - predicted) ** 2
+    known = np.isfinite(squared)
+    fields = past.fields[known]
+    burden = a[fields] ** 2 * squared[known] / past.propensity[known]
+    overall = float(multipliers @ (view.prediction.spread**2).mean(axis=1))
+    choices = []
+    for shape in shapes(view, multipliers):
+        q = a * shape.size / (a @ shape.size)
+        q = (1 - view.exploration) * q + view.exploration / len(a)
+        reckoned = overall * float(((a * shape.size) ** 2 / q).sum())
+        seen = float((burden / q[fields]).sum())
+        variance = (DOUBT * reckoned + seen) / (DOUBT + len(fields))
+        choices.append((seen, Choice(shape, float(np.sqrt(variance / reckoned)))))
+    return min(choices, key=lambda choice: choice[0])[1]
+
+
+def reckoned_spread(view: SurveyView, choice: Choice) -> NDArray[np.float64]:
+    """``targets x r``: the overall spread, at the level that came true, shaped over the fields."""
+    overall = choice.level * np.sqrt((view.prediction.spread**2).mean(axis=1))
+    return np.asarray(overall[:, None] * choice.shape.size[view.remaining])
