@@ -23,9 +23,6 @@ from autoscope.survey import FieldGrid, Policy, Target, lay_grid
 from autoscope_policies import make_policy
 from autoscope_simulators import Imperfections, SimulatedMicroscope, SpecimenFile, Timing
 
-SHIPPED = ("pearlite", "inclusions", "superalloy")
-"""Synthetic kinds for which the package may carry a trained model."""
-
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
@@ -258,10 +255,11 @@ def _truth(specimen: SpecimenFile, warning: str) -> ModelChoice:
 
 
 def _shipped_for(config: Config) -> Path | None:
-    from autoscope.perception import shipped_model
+    from autoscope.perception import shipped_model, shipped_models
 
     kind = (config.microscope.specimen or "").removeprefix(SYNTHETIC)
-    return shipped_model(kind) if kind in SHIPPED else None
+    is_synthetic = (config.microscope.specimen or "").startswith(SYNTHETIC)
+    return shipped_model(kind) if is_synthetic and kind in shipped_models() else None
 
 
 def _hash(value: object) -> str:

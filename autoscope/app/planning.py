@@ -17,7 +17,8 @@ from autoscope.session.progress import FLOOR_FIELDS
 SPREAD_P50, SPREAD_P90 = 0.10, 0.20
 """Between-field standard deviation of an area fraction that plans assume: common, and nine in ten.
 
-Before anything is measured nobody knows it; the plan says what it assumed.
+Before anything is measured nobody knows it; the plan says what it assumed. Who asks for a half-width below
+0.01 has a rarer phase in mind: then ten (twenty) times the half-width is assumed.
 """
 
 
@@ -33,6 +34,8 @@ class TargetPlan:
         fields_p90: fields needed if they differ by ``SPREAD_P90``.
         half_width_p50: what the budget allows to reach, at ``SPREAD_P50``.
         half_width_p90: likewise at ``SPREAD_P90``.
+        spread_p50: standard deviation between fields that was assumed for the p50 figures.
+        spread_p90: likewise for the p90 figures.
     """
 
     quantity: str
@@ -42,6 +45,8 @@ class TargetPlan:
     fields_p90: int
     half_width_p50: float
     half_width_p90: float
+    spread_p50: float
+    spread_p90: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,24 +156,31 @@ def _affordable(
 
 
 def _target(target: TargetConfig, population: int, affordable: int) -> TargetPlan:
-    wanted = target.half_width
+    half = _wanted(target)
+    common, wide = min(SPREAD_P50, 10 * half), min(SPREAD_P90, 20 * half)
     return TargetPlan(
         quantity=target.quantity,
         class_name=target.class_name,
-        half_width=wanted,
-        fields_p50=_fields(SPREAD_P50, wanted, target.confidence, population),
-        fields_p90=_fields(SPREAD_P90, wanted, target.confidence, population),
-        half_width_p50=_half_width(SPREAD_P50, affordable, target.confidence, population),
-        half_width_p90=_half_width(SPREAD_P90, affordable, target.confidence, population),
+        half_width=target.half_width,
+        fields_p50=_fields(common, half, target.confidence, population),
+        fields_p90=_fields(wide, half, target.confidence, population),
+        half_width_p50=_half_width(common, affordable, target.confidence, population),
+        half_width_p90=_half_width(wide, affordable, target.confidence, population),
+        spread_p50=common,
+        spread_p90=wide,
     )
 
 
-def _fields(spread: float, wanted: float | None, confidence: float, population: int) -> int:
+def _wanted(target: TargetConfig) -> float:
+    """The half-width asked for; a relative one is planned as if the value were 0.1."""
+    return target.half_width if target.half_width is not None else 0.1 * (target.relative or 0.1)
+
+
+def _fields(spread: float, half: float, confidence: float, population: int) -> int:
     """Fields for a half-width: n0 = (1.1 z s / h)², n = n0 / (1 + n0 / N) (Cochran 1977, section 4.6).
 
-    The factor 1.1 is the standard tier's. A relative width is planned as if the value were 0.1.
+    The factor 1.1 is the standard tier's.
     """
-    half = wanted if wanted is not None else 0.1 * 0.1
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     n0 = (1.1 * z * spread / half) ** 2
     return min(population, max(FLOOR_FIELDS, math.ceil(n0 / (1 + n0 / population))))

@@ -111,6 +111,10 @@ class Reading:
 class QuantityTracker:
     """Follows one quantity; draws come in the order in which they were made, each once.
 
+    Until a central limit theorem may be trusted (``MINIMUM_FIELDS`` and its companions), the standard and
+    the anytime tier show the hedged betting interval, which is right however few fields there are.
+    Draws are weighted by their predicted variance, fixed beforehand (``draw_weights``).
+
     A field that could not be measured stays in the population: it stands at its lowest possible value
     in the lower end of every interval from then on, and at its highest in the upper end.
 

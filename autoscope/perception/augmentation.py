@@ -56,7 +56,7 @@ def draw_batch(
         ``batch x 1 x crop x crop`` grey levels near [0, 1], and ``batch x crop x crop`` int64 labels.
     """
     device = images[0].grey.device
-    offsets = sampling_offsets(len(centres), crop_px, augmentation, rng).to(device)
+    offsets = sampling_offsets(len(centres), crop_px, augmentation, rng, device)
     reach = torch.stack([offsets.amin(dim=(1, 2)), offsets.amax(dim=(1, 2))], dim=1).cpu().numpy()
     parts = [
         _cut(images[image], (column, row), offsets[i], reach[i])
@@ -68,7 +68,11 @@ def draw_batch(
 
 
 def sampling_offsets(
-    count: int, crop_px: int, augmentation: Augmentation, rng: np.random.Generator
+    count: int,
+    crop_px: int,
+    augmentation: Augmentation,
+    rng: np.random.Generator,
+    device: torch.device | str = "cpu",
 ) -> Tensor:
     """Where each pixel of each crop is taken from, relative to the crop's centre.
 
@@ -76,15 +80,15 @@ def sampling_offsets(
         ``count x crop x crop x 2``: x and y, px. The centre of a crop of even edge lies between pixels.
     """
     free = rng.random(count) < augmentation.free_share
-    matrices = torch.from_numpy(_matrices(free, augmentation, rng))
-    axis = torch.arange(crop_px, dtype=torch.float32) - (crop_px - 1) / 2
+    matrices = torch.from_numpy(_matrices(free, augmentation, rng)).to(device)
+    axis = torch.arange(crop_px, dtype=torch.float32, device=device) - (crop_px - 1) / 2
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     offsets = torch.einsum("bij,hwj->bhwi", matrices, torch.stack([x, y], dim=-1))
     if augmentation.elastic_px > 0:
         nodes = crop_px // _ELASTIC_CELL_PX + 3
         bends = rng.normal(0.0, augmentation.elastic_px, (count, 2, nodes, nodes)) * free[:, None, None, None]
         field = functional.interpolate(
-            torch.from_numpy(bends.astype(np.float32)),
+            torch.from_numpy(bends.astype(np.float32)).to(device),
             size=(crop_px, crop_px),
             mode="bicubic",
             align_corners=True,

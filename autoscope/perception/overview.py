@@ -243,9 +243,11 @@ class OverviewPredictor:
         self._present = None
 
     def _mean(self, k: int) -> float:
-        """Running mean, pulled to the middle of the bounds by half a field's worth of ignorance."""
-        middle = (self._low[k] + self._high[k]) / 2
-        return float((self._sum[k] + 0.5 * middle) / (self._count + 0.5))
+        """Running mean, pulled to the lowest value by half a field's worth of ignorance.
+
+        With equal propensities a constant prediction cancels; the lowest value suits rare phases.
+        """
+        return float((self._sum[k] + 0.5 * self._low[k]) / (self._count + 0.5))
 
     @property
     def _piloting(self) -> bool:

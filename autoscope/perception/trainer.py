@@ -120,7 +120,6 @@ class Trainer:
         decay: Any = get_ema_multi_avg_fn(settings.average_decay)  # type: ignore[no-untyped-call]
         self._average = AveragedModel(self._network, multi_avg_fn=decay, use_buffers=True)
         self._optimiser = self._make_optimiser()
-        self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimiser, self._rate_factor)
         self._dice = DiceLoss("multiclass", from_logits=True)
         self._step, self._best = 0, _Best()
 
@@ -147,7 +146,6 @@ class Trainer:
         self._network.load_state_dict(state["network"])
         self._average.load_state_dict(state["average"])
         self._optimiser.load_state_dict(state["optimiser"])
-        self._schedule.load_state_dict(state["schedule"])
         self._best = _Best(**state["best"])
 
     def run(
@@ -189,7 +187,6 @@ class Trainer:
                 "network": self._network.state_dict(),
                 "average": self._average.state_dict(),
                 "optimiser": self._optimiser.state_dict(),
-                "schedule": {"last_epoch": self._step, "_step_count": self._step + 1},
                 "best": {
                     "step": best.step,
                     "iou": best.iou,
@@ -211,12 +208,16 @@ class Trainer:
         ]
         return torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
 
-    def _rate_factor(self, step: int) -> float:
-        """One cycle: a linear rise from a 25th, then half a cosine down to zero."""
-        done = (step + 0.5) / self.settings.steps
+    def _set_rates(self) -> None:
+        """One cycle: a linear rise from a 25th of the rate, then half a cosine down to zero."""
+        done = (self._step + 0.5) / self.settings.steps
         if done < _WARM_UP:
-            return 0.04 + 0.96 * done / _WARM_UP
-        return 0.5 * (1.0 + math.cos(math.pi * min((done - _WARM_UP) / (1.0 - _WARM_UP), 1.0)))
+            factor = 0.04 + 0.96 * done / _WARM_UP
+        else:
+            factor = 0.5 * (1.0 + math.cos(math.pi * (done - _WARM_UP) / (1.0 - _WARM_UP)))
+        rate = self.settings.learning_rate * factor
+        for group, share in zip(self._optimiser.param_groups, (self.settings.encoder_rate, 1.0), strict=True):
+            group["lr"] = rate * share
 
     def _sampler(self) -> CropSampler:
         settings = self.settings
@@ -248,11 +249,11 @@ class Trainer:
         ):
             scores = self._network(grey.contiguous(memory_format=torch.channels_last))
         loss = self._loss(scores.float(), labels)
+        self._set_rates()
         self._optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self._network.parameters(), max_norm=1.0)
         self._optimiser.step()
-        self._schedule.step()
         self._average.update_parameters(self._network)
         value = float(loss.detach())
         if not math.isfinite(value):

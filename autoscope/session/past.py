@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isclose
 
 import numpy as np
 
@@ -126,7 +127,8 @@ class Past:
 
 def _decide_again(survey: Survey, document: DecisionDocument) -> Decision:
     decision = survey.decide()
-    if decision is None or decision.field != document.field or decision.propensity != document.propensity:
+    same = decision is not None and decision.field == document.field
+    if decision is None or not same or not isclose(decision.propensity, document.propensity, rel_tol=1e-6):
         again = "nothing" if decision is None else f"field {decision.field} (p = {decision.propensity:.6g})"
         raise RecordError(
             f"step {document.step} was field {document.field} (p = {document.propensity:.6g}) and comes out"

@@ -117,7 +117,8 @@ class Decision:
         step: number of the field visit, counted from 1.
         draw: number of the draw it belongs to, counted from 1 (a batch is one draw).
         field: index into the grid.
-        propensity: probability with which the field was drawn, after the floor, given the past.
+        propensity: probability with which the field was drawn, after the floor, given the past; for a
+            design that states one (``Proposal.inclusion``), its inclusion probability.
         candidates: how many candidates the distribution had.
         predicted: ``targets``, f_t of this field, fixed at the draw.
         predicted_cost_s: travel and acquisition.

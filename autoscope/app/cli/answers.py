@@ -74,6 +74,9 @@ def print_plan(plan: SessionPlan) -> None:
             f" {t.fields_p90} (p90); within the budget ± {t.half_width_p50:.3g} (p50),"
             f" ± {t.half_width_p90:.3g} (p90)"
         )
-    console.print("  assumed: fields differ by a standard deviation of 0.10 (p50) or 0.20 (p90)")
+        console.print(
+            f"    assumed: fields differ by a standard deviation of {t.spread_p50:g} (p50),"
+            f" {t.spread_p90:g} (p90)"
+        )
     for warning in plan.warnings:
         console.print(f"  [yellow]warning:[/] {escape(warning)}")

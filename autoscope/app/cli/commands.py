@@ -106,6 +106,7 @@ def _segment(subparsers: Any) -> None:
     new.add_argument("--encoder", default="resnet18", metavar="NAME")
     new.add_argument("--encoder-weights", type=Path, metavar="FILE", help="a local checkpoint")
     new.add_argument("--steps", type=int, metavar="N", help="optimiser steps")
+    new.add_argument("--restart", action="store_true", help="do not go on with an interrupted training")
     new.add_argument("--seed", type=_seed, default=0, metavar="N")
     new.add_argument(
         "--validation", nargs="+", action="extend", default=[], metavar="NAME",

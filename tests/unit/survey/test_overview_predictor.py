@@ -72,7 +72,7 @@ def test_without_features_it_is_the_running_mean():
     predictor = OverviewPredictor(10, 0.0, 1.0)
     for field, value in enumerate([0.1, 0.2, 0.6]):
         predictor.update(field, np.array([value]))
-    expected = (0.9 + 0.5 * 0.5) / 3.5
+    expected = 0.9 / 3.5
     np.testing.assert_allclose(predictor.predict().value, expected)
 
 

@@ -1,0 +1,238 @@
+"""Segmentation of whole specimens left out: three listed folds for each series of real micrographs.
+
+    python benchmarks/segmentation_folds.py                      # all folds, one after the other
+    python benchmarks/segmentation_folds.py --series superalloy --fold 0
+    python benchmarks/segmentation_folds.py --device cuda --jobs 9 --steps 2000 --batch 16
+
+No image of a held-out specimen is seen in training, and none is used to stop or choose: each fold trains for
+a fixed number of steps with settings that are fixed here, and its last averaged weights are scored. Folds
+that are finished are not repeated, and a fold that was interrupted goes on; ``--table`` prints only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autoscope.perception.settings import Architecture, Augmentation, TrainingSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Images of one kind of material, and which of them each fold leaves out (by start of name)."""
+
+    classes: tuple[str, ...]
+    folds: tuple[tuple[str, ...], ...]
+    crop_px: int
+    augmentation: Augmentation
+    goal: tuple[str, str, float]
+
+
+SERIES = {
+    # one annealing time (one specimen) each
+    "spheroidite": Series(
+        classes=("matrix", "cementite"),
+        folds=(("train_800C-8H",), ("train_800C-24H",), ("train_800C-85H",)),
+        crop_px=256,
+        augmentation=Augmentation(scale=0.5),
+        goal=("cementite", "f1", 0.85),
+    ),
+    # spots of the common alloy, and in each fold one alloy or preparation that occurs only once
+    "superalloy": Series(
+        classes=("matrix", "secondary", "tertiary"),
+        folds=(
+            ("spot1_", "lshr_"),
+            ("spot3_", "spot5_", "45kx_"),
+            ("spot4_", "spot6_", "spot7_", "SE_15kv_50kx"),
+        ),
+        crop_px=256,
+        augmentation=Augmentation(scale=0.4, contrast=0.5),
+        goal=("mean", "iou", 0.80),
+    ),
+    # by specimen: the name before _S... or _100cyc...; layers lie level, so crops are hardly turned
+    "ebc": Series(
+        classes=("background", "oxide", "crack"),
+        folds=(
+            ("050317_3_",),
+            ("040617_3_", "032919_6_", "070516_1_"),
+            ("021519_3_", "070516_3_", "040617_2_", "032919_10_"),
+        ),
+        crop_px=512,
+        augmentation=Augmentation(rotation_deg=20.0, flip_vertical=False, contrast=0.5),
+        goal=("oxide", "iou", 0.85),
+    ),
+}
+CROP_PIXELS = 8 * 256 * 256
+"""Pixels in a batch by default: eight crops of 256 x 256."""
+
+
+def settings_of(series: Series, args: argparse.Namespace) -> TrainingSettings:
+    batch = args.batch or max(2, CROP_PIXELS // series.crop_px**2)
+    if args.batch:
+        batch = max(2, args.batch * 256 * 256 // series.crop_px**2)
+    pretrained = args.encoder_weights is not None
+    return TrainingSettings(
+        architecture=Architecture(encoder=args.encoder),
+        augmentation=series.augmentation,
+        steps=args.steps,
+        batch=batch,
+        crop_px=series.crop_px,
+        learning_rate=args.learning_rate,
+        encoder_rate=0.3 if pretrained else 1.0,
+        validation_share=0.0,
+        seed=args.seed,
+    )
+
+
+def run_fold(name: str, fold: int, args: argparse.Namespace) -> None:
+    from autoscope.perception.evaluation import evaluate_segmenter
+    from autoscope.perception.library import load_segmenter
+    from autoscope.perception.pairs import find_pairs, read_pair
+    from autoscope.perception.training import train_pairs
+
+    series, result = SERIES[name], args.out / f"{name}-{fold}.json"
+    if result.exists():
+        return
+    pairs = find_pairs(args.data / name / "images", args.data / name / "masks")
+    held_out = [p for p in pairs if p.name.startswith(series.folds[fold])]
+    training = [p for p in pairs if p not in held_out]
+    settings, began = settings_of(series, args), time.monotonic()
+    said = began
+
+    def progress(now: Any) -> None:
+        nonlocal said
+        if time.monotonic() - said > 20 or now.step == now.steps:
+            said = time.monotonic()
+            print(
+                f"{name} {fold}: step {now.step}/{now.steps}, loss {now.loss:.3f},"
+                f" {now.remaining_s:.0f} s to go",
+                flush=True,
+            )
+
+    model = args.out / f"{name}-{fold}.safetensors"
+    train_pairs(
+        training, series.classes, model,
+        settings=settings, encoder_weights=args.encoder_weights, device=args.device, progress=progress,
+    )  # fmt: skip
+    trained_s = time.monotonic() - began
+    segmenter = load_segmenter(model, device=args.device)
+    found = evaluate_segmenter(segmenter, (read_pair(p, series.classes) for p in held_out))
+    content = {
+        "series": name,
+        "fold": fold,
+        "held_out": [p.name for p in held_out],
+        "settings": settings.model_dump(mode="json"),
+        "training_s": trained_s,
+        "evaluation": found.model_dump(mode="json", by_alias=True),
+    }
+    result.write_text(json.dumps(content, indent=2))
+
+
+def table(args: argparse.Namespace) -> dict[str, Any]:
+    """Prints scores of every held-out image, and pooled over each series; returns all of it."""
+    import numpy as np
+
+    from autoscope.perception.evaluation import ImageScores, pooled_scores
+
+    summary: dict[str, Any] = {}
+    for name, series in SERIES.items():
+        files = [args.out / f"{name}-{fold}.json" for fold in range(len(series.folds))]
+        results = [json.loads(file.read_text()) for file in files if file.exists()]
+        if not results:
+            continue
+        print(f"\n{name}: {len(results)} of {len(files)} folds")
+        head = "".join(f"{c[:10] + ' IoU':>16}" for c in series.classes)
+        print(f"{'image':<44}{'fold':>5}{'mean IoU':>10}{head}{'worst area error':>18}")
+        for result in results:
+            for one in result["evaluation"]["images"]:
+                ious = "".join(f"{_shown(c['iou']):>16}" for c in one["per_class"])
+                worst = max((a["error"] for a in one["area_fractions"]), key=abs)
+                print(
+                    f"{one['image']:<44}{result['fold']:>5}{_shown(one['mean_iou']):>10}{ious}{worst:>+18.4f}"
+                )
+        confusion = np.sum([r["evaluation"]["confusion"] for r in results], axis=0)
+        images = [ImageScores.model_validate(i) for r in results for i in r["evaluation"]["images"]]
+        pooled = pooled_scores(confusion, series.classes, images)
+        ious = "".join(f"{_shown(c.iou):>16}" for c in pooled.per_class)
+        print(f"{'all, pixels pooled':<44}{'':>5}{_shown(pooled.mean_iou):>10}{ious}")
+        print(f"{'Dice':<44}{'':>15}{''.join(f'{_shown(c.f1):>16}' for c in pooled.per_class)}")
+        reached = _reached(pooled, series.goal)
+        what, score, goal = series.goal
+        print(f"goal: {what} {score} >= {goal}: {reached:.3f} {'reached' if reached >= goal else 'MISSED'}")
+        summary[name] = {
+            "pooled": pooled.model_dump(mode="json", by_alias=True),
+            "training_s": [r["training_s"] for r in results],
+            "settings": results[0]["settings"],
+        }
+    return summary
+
+
+def _reached(pooled: Any, goal: tuple[str, str, float]) -> float:
+    what, score, _ = goal
+    if what == "mean":
+        return float(pooled.mean_iou)
+    return float(next(getattr(c, score) for c in pooled.per_class if c.class_name == what))
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def run_all(args: argparse.Namespace) -> None:
+    """Every fold in a process of its own, ``--jobs`` at a time."""
+    own = [word for word in sys.argv[1:] if word != "--table"]
+    threads = str(max(1, (os.cpu_count() or 1) // args.jobs))
+    environment = os.environ | {"OMP_NUM_THREADS": threads}
+
+    def start(task: tuple[str, int]) -> int:
+        command = [sys.executable, __file__, *own, "--series", task[0], "--fold", str(task[1])]
+        return subprocess.run(command, env=environment, check=False).returncode
+
+    tasks = [(name, fold) for name in args.series for fold in range(len(SERIES[name].folds))]
+    tasks.sort(key=lambda task: -SERIES[task[0]].crop_px)
+    with ThreadPoolExecutor(args.jobs) as pool:
+        failed = [task for task, code in zip(tasks, pool.map(start, tasks), strict=True) if code]
+    for name, fold in failed:
+        print(f"{name} {fold}: FAILED", file=sys.stderr)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    data = Path(os.environ.get("AUTOSCOPE_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    parser.add_argument("--data", type=Path, default=data)
+    parser.add_argument("--out", type=Path, default=Path("build/segmentation_folds"))
+    parser.add_argument("--series", nargs="+", choices=sorted(SERIES), default=sorted(SERIES))
+    parser.add_argument("--fold", type=int, choices=range(3))
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--batch", type=int, help="crops of 256 x 256 px per step, or as many pixels")
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--encoder", default="resnet18")
+    parser.add_argument("--encoder-weights", type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--summary", type=Path, help="write all scores to this one JSON file")
+    parser.add_argument("--table", action="store_true", help="only print what there is")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    if args.fold is not None:
+        for name in args.series:
+            run_fold(name, args.fold, args)
+        return
+    if not args.table:
+        run_all(args)
+    summary = table(args)
+    if args.summary is not None:
+        args.summary.write_text(json.dumps(summary, indent=2))
+
+
+if __name__ == "__main__":
+    main()
