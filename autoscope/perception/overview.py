@@ -167,8 +167,10 @@ class _Record:
     @property
     def unexplained(self) -> float:
         """Share of the variance that the regression leaves, shrunk towards all of it."""
+        if self.mean_squared == 0:  # every field has been the same so far: nothing was there to explain
+            return 1.0
         doubt = DOUBT * self.mean_squared / max(self.weight, 1.0)
-        return float((self.trusted_squared + doubt) / max(self.mean_squared + doubt, 1e-300))
+        return float((self.trusted_squared + doubt) / (self.mean_squared + doubt))
 
     def variance(self, guess: float) -> float:
         """Variance of the measured values, worth one field's guess at the start."""

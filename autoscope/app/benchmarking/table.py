@@ -102,7 +102,7 @@ def load_table(path: Path) -> FieldTable:
         RecordError: the file is missing or damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             facts = json.loads(str(file["facts"]))
             columns = {name: file[name] for name in _GRID}
             values, features = file["values"], file["features"]
@@ -112,7 +112,7 @@ def load_table(path: Path) -> FieldTable:
             **columns, hfw_um=facts["hfw_um"], vfw_um=facts["vfw_um"], unreachable=facts["unreachable"]
         )
         return FieldTable(facts["name"], facts["sha256"], facts["synthetic"], grid, values, features, costs)
-    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise RecordError(f"{path} is not a table of fields: {error}; delete it and run again") from error
 
 

@@ -129,3 +129,12 @@ def test_columns_that_say_nothing_are_harmless():
     one = feed(OverviewPredictor(500, 0.0, 1.0, features), values, order)
     two = feed(OverviewPredictor(500, 0.0, 1.0, flat), values, order)
     np.testing.assert_allclose(one, two)
+
+
+def test_a_phase_that_has_not_been_seen_yet_leaves_a_spread():
+    predictor = OverviewPredictor(100, 0.0, 1.0, np.random.default_rng(0).random((100, 3)))
+    for field in range(40):  # past the pilot, and every field was empty
+        predictor.update(field, np.zeros(1))
+    prediction = predictor.predict()
+    assert (prediction.value == 0).all()
+    assert (prediction.spread > 0).all()
