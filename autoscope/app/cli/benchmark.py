@@ -100,7 +100,7 @@ def print_benchmark(benchmark: Benchmark, page: Path) -> None:
     """The tables on the terminal."""
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = max(console.width, 160)
+        console.width = max(console.width, 200)
     console.print(_rows_table(benchmark.rows))
     console.print(_summary_table(benchmark))
     for name in benchmark.skipped:
