@@ -26,6 +26,7 @@ from autoscope.records import (
     ResumedDocument,
     SampleRecord,
     SessionResult,
+    SessionView,
     SessionWriter,
     StartedDocument,
     TargetRecord,
@@ -136,10 +137,10 @@ def resume_session(
     A session that finished is not touched; its result is returned.
 
     Raises:
-        RecordError: the folder is not a session, or is damaged.
-        ConfigurationError: the files that the session needs are gone.
+        RecordError: the session is damaged, or another process is writing it.
+        ConfigurationError: the folder is not a session, or the files that it needs are gone.
     """
-    view = open_session(folder)
+    view = existing_session(folder)
     ended = finished_document(view.documents())
     if ended is not None and ended.finish_reason not in RESUMABLE:
         return view.result()
@@ -154,6 +155,18 @@ def resume_session(
             writer.append(ResumedDocument(dropped_frames=writer.dropped_frames))
         past = Past(tuple(documents), open_session(folder))
         return _run(checked, writer, folder, control, listener, past)
+
+
+def existing_session(folder: Path) -> SessionView:
+    """Opens a session folder that a user named.
+
+    Raises:
+        ConfigurationError: it is not there, or is not a session; nothing was touched.
+    """
+    try:
+        return open_session(folder)
+    except RecordError as error:
+        raise ConfigurationError(str(error)) from error
 
 
 def default_folder(config: Config) -> Path:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-_PLACES = 50_000
-"""Places of each class that are remembered per image."""
+_PLACES = 2_000_000
+"""Places of each class that are remembered, over all images."""
 
 
 class CropSampler:
@@ -59,13 +59,14 @@ class CropSampler:
 
 def _places_of(
     labels: Sequence[NDArray[np.uint8]], value: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
+) -> NDArray[np.int32]:
     """``places x 3``: image, row and column of pixels of a class."""
+    limit = max(_PLACES // len(labels), 1)
     parts = []
     for image, label in enumerate(labels):
         flat = np.flatnonzero(label == value)
-        if len(flat) > _PLACES:
-            flat = flat[rng.choice(len(flat), _PLACES, replace=False)]
+        if len(flat) > limit:
+            flat = flat[rng.choice(len(flat), limit, replace=False)]
         rows, columns = np.divmod(flat, label.shape[1])
-        parts.append(np.stack([np.full(len(flat), image), rows, columns], axis=1))
-    return np.concatenate(parts).astype(np.int64)
+        parts.append(np.stack([np.full(len(flat), image), rows, columns], axis=1, dtype=np.int32))
+    return np.concatenate(parts)

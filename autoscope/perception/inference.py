@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -85,21 +86,21 @@ class NetworkRunner:
 
     def labels(self, image: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Most probable class of every pixel of a normalised ``height x width`` image."""
-        height, width = image.shape
-        found = np.empty((height, width), dtype=np.uint8)
+        found = np.empty(image.shape, dtype=np.uint8)
         for target, scores in self._scores(image):
-            found[target] = _most_probable(scores)[: found[target].shape[0], : found[target].shape[1]]
+            _paste(found, target, _most_probable(scores))
         return found
 
-    def probability(self, image: NDArray[np.float32]) -> NDArray[np.float16]:
-        """``classes x height x width`` softmax of a normalised ``height x width`` image."""
-        height, width = image.shape
-        found = np.empty((self._n_classes, height, width), dtype=np.float16)
-        for (rows, columns), scores in self._scores(image):
-            part = found[:, rows, columns]
-            values = torch.softmax(scores.float(), dim=0).half().cpu().numpy()
-            part[...] = values[:, : part.shape[1], : part.shape[2]]
-        return found
+    def labels_and_probability(
+        self, image: NDArray[np.float32]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
+        """The same labels, and the ``classes x height x width`` softmax rounded to half precision."""
+        labels = np.empty(image.shape, dtype=np.uint8)
+        probability = np.empty((self._n_classes, *image.shape), dtype=np.float16)
+        for target, scores in self._scores(image):
+            _paste(labels, target, _most_probable(scores))
+            _paste(probability, target, torch.softmax(scores.float(), dim=0).half().cpu().numpy())
+        return labels, probability
 
     def _scores(self, image: NDArray[np.float32]) -> Iterator[tuple[tuple[slice, slice], Tensor]]:
         """For each tile: where its kept part belongs, and its ``classes x height x width`` scores."""
@@ -134,6 +135,12 @@ def _spans(length: int, tile_px: int, margin_px: int) -> Iterator[tuple[slice, s
     for start in range(0, length, step):
         stop = min(start + step, length)
         yield slice(max(start - margin_px, 0), min(stop + margin_px, length)), slice(start, stop)
+
+
+def _paste(whole: NDArray[Any], target: tuple[slice, slice], part: NDArray[Any]) -> None:
+    """Copies a tile's result into the whole; what lies in the padding is dropped."""
+    place = whole[..., target[0], target[1]]
+    place[...] = part[..., : place.shape[-2], : place.shape[-1]]
 
 
 def _padded(image: NDArray[np.float32], stride_px: int) -> NDArray[np.float32]:

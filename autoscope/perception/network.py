@@ -88,8 +88,7 @@ class NetworkSegmenter(Segmenter):
         image = image.astype(np.float32, copy=False)
         found = None
         if probability:
-            found = self._runner.probability(image)
-            labels = found.argmax(axis=0).astype(np.uint8)
+            labels, found = self._runner.labels_and_probability(image)
         else:
             labels = self._runner.labels(image)
         notes = pixel_size_notes(self._card, pixel_nm)

@@ -62,6 +62,6 @@ def _percentile_values(pixels: Pixels, low_percent: float, high_percent: float) 
     """Smallest values with at least so many per cent of the pixels at or below them."""
     counts = np.bincount(pixels.ravel(), minlength=int(np.iinfo(pixels.dtype).max) + 1)
     below = np.cumsum(counts)
-    wanted = np.array([low_percent, high_percent]) / 100.0 * pixels.size
+    wanted = np.maximum(np.array([low_percent, high_percent]) / 100.0 * pixels.size, 1.0)
     low, high = np.searchsorted(below, wanted)
     return int(low), int(high)

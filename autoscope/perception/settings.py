@@ -131,6 +131,7 @@ class TrainingSettings(Settings):
         validation_images: names (without ending) of the images that are held out.
         validate_every: steps between validations.
         patience: validations without improvement before training ends early.
+        pixel_nm: pixel size of the training images, nm, where the files do not say.
         seed: of everything that is random.
     """
 
@@ -150,6 +151,7 @@ class TrainingSettings(Settings):
     validation_images: tuple[str, ...] = ()
     validate_every: Annotated[int, Field(ge=1)] = 100
     patience: Annotated[int, Field(ge=1)] = 5
+    pixel_nm: Annotated[float, Field(gt=0.0)] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")

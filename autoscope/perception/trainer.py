@@ -112,8 +112,7 @@ class Trainer:
         self._data, self._device = data, device
         self._dtype = choose_precision(device)
         self.encoder_weights: EncoderWeights | None = None
-        with seeded(settings.seed):
-            network = build_network(settings.architecture, len(classes))
+        network = build_network(settings.architecture, len(classes), seed=settings.seed)
         if encoder_weights is not None:
             self.encoder_weights = load_encoder_weights(network, encoder_weights)
         self._network = network.to(device).to(memory_format=torch.channels_last)

@@ -174,7 +174,8 @@ def _card(
     data: TrainingSet,
     weights_sha256: str,
 ) -> ModelCard:
-    sizes = [one.micrograph.pixel_nm for one in data.training if one.micrograph.pixel_nm is not None]
+    stated = [one.micrograph.pixel_nm or trainer.settings.pixel_nm for one in data.training]
+    sizes = [size for size in stated if size is not None]
     roles = [*(("training", p) for p in training), *(("validation", p) for p in validation)]
     files = tuple(
         DataFile.model_validate({"name": pair.name, "role": role, "image_sha256": image, "mask_sha256": mask})
@@ -185,7 +186,7 @@ def _card(
         classes=trainer.classes,
         architecture=settings.architecture,
         preprocessing=settings.preprocessing,
-        pixel_nm=(min(sizes), max(sizes)) if len(sizes) == len(data.training) else None,
+        pixel_nm=(min(sizes), max(sizes)) if len(sizes) == len(stated) else None,
         training_data=files,
         encoder_weights=trainer.encoder_weights,
         held_out=None,

@@ -11,7 +11,7 @@ import pytest
 from autoscope.app.cli import main
 from autoscope.app.loading import load_config
 from autoscope.app.running import resume_session, run_session
-from autoscope.core import ConfigurationError, RecordError
+from autoscope.core import ConfigurationError
 from autoscope.records import DecisionDocument, ObservationDocument, StateDocument, open_session
 from autoscope.session import Progress, SessionControl
 
@@ -221,9 +221,12 @@ def test_resuming_a_finished_session_returns_its_result(write_config: Write, tmp
     assert (out / "events.jsonl").read_bytes() == before
 
 
-def test_resuming_what_is_no_session_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(RecordError):
-        resume_session(tmp_path)
+@pytest.mark.parametrize("command", [["run", "--resume"], ["report"]])
+def test_what_is_no_session_is_refused(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, str(tmp_path)]) == 2
+    assert str(tmp_path) in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

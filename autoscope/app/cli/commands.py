@@ -106,6 +106,13 @@ def _segment(subparsers: Any) -> None:
     new.add_argument("--encoder", default="resnet18", metavar="NAME")
     new.add_argument("--encoder-weights", type=Path, metavar="FILE", help="a local checkpoint")
     new.add_argument("--steps", type=int, metavar="N", help="optimiser steps")
+    new.add_argument("--batch", type=int, metavar="N", help="crops per step")
+    new.add_argument("--crop", type=int, metavar="PX", help="edge of the crops")
+    new.add_argument("--decoder", metavar="N,N,...", help="channels of the decoder's stages, coarse to fine")
+    new.add_argument(
+        "--preprocessing", choices=("percentile", "full_range", "clahe"), default="percentile",
+        help="percentile stretches each image, full_range keeps grey levels as they are",
+    )  # fmt: skip
     new.add_argument("--restart", action="store_true", help="do not go on with an interrupted training")
     new.add_argument("--seed", type=_seed, default=0, metavar="N")
     new.add_argument(

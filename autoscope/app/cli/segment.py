@@ -7,14 +7,16 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from autoscope.app.cli.bars import WorkBar
 from autoscope.app.cli.main import OK
 from autoscope.core import ConfigurationError
 
 if TYPE_CHECKING:
+    from autoscope.perception import TrainingSettings
     from autoscope.perception.evaluation import Evaluation
+    from autoscope.perception.prediction import PredictedImage
     from autoscope.perception.trainer import TrainingProgress
 
 
@@ -23,8 +25,7 @@ def run_train(options: argparse.Namespace) -> int:
     from autoscope.perception.training import train
 
     settings = _settings(options)
-    with _bar(quiet=options.json) as bar:
-        task = bar.add_task("training", total=None)
+    with WorkBar("training", quiet=options.json) as bar:
         result = train(
             options.images,
             options.masks,
@@ -33,7 +34,7 @@ def run_train(options: argparse.Namespace) -> int:
             settings=settings,
             encoder_weights=options.encoder_weights,
             restart=options.restart,
-            progress=lambda now: _tell(bar, task, now),
+            progress=lambda now: _tell(bar, now),
         )
     if options.json:
         scores = None if result.evaluation is None else _plain(result.evaluation)
@@ -53,13 +54,12 @@ def run_evaluate(options: argparse.Namespace) -> int:
     from autoscope.perception.confusion_picture import draw_confusion
     from autoscope.perception.evaluation import evaluate
 
-    with _bar(quiet=options.json) as bar:
-        task = bar.add_task("evaluating", total=None)
+    with WorkBar("evaluating", quiet=options.json) as bar:
         found = evaluate(
             options.model,
             options.images,
             options.masks,
-            progress=lambda done, of: bar.update(task, completed=done, total=of),
+            progress=bar.update,
         )
     if options.picture is not None:
         draw_confusion(found, options.picture)
@@ -74,42 +74,55 @@ def run_predict(options: argparse.Namespace) -> int:
     """Writes class maps."""
     from autoscope.perception.prediction import predict
 
-    with _bar(quiet=options.json) as bar:
-        task = bar.add_task("segmenting", total=len(options.images))
+    with WorkBar("segmenting", quiet=options.json) as bar:
         written = predict(
             options.model,
             options.images,
             options.output,
-            probability=options.probabilities,
-            progress=lambda done, of: bar.update(task, completed=done, total=of),
+            probabilities=options.probabilities,
+            progress=bar.update,
         )
     if options.json:
-        print(json.dumps({"written": [str(path) for path in written]}))
+        print(json.dumps([_written(image) for image in written], indent=2))
     else:
         print(f"{len(written)} class maps in {options.output}")
     return OK
 
 
-def _settings(options: argparse.Namespace) -> Any:
+def _settings(options: argparse.Namespace) -> TrainingSettings:
     from pydantic import ValidationError
 
-    from autoscope.perception import Architecture, TrainingSettings
+    from autoscope.perception import Architecture, Preprocessing, TrainingSettings
 
-    given: dict[str, Any] = {"seed": options.seed, "architecture": Architecture(encoder=options.encoder)}
-    if options.steps is not None:
-        given["steps"] = options.steps
-    if options.validation:
-        given["validation_images"] = tuple(options.validation)
+    given: dict[str, Any] = {
+        "steps": options.steps,
+        "batch": options.batch,
+        "crop_px": options.crop,
+        "validation_images": tuple(options.validation) or None,
+    }
+    network: dict[str, Any] = {"encoder": options.encoder}
     try:
-        return TrainingSettings(**given)
+        if options.decoder is not None:
+            channels = tuple(int(number) for number in options.decoder.split(","))
+            network |= {"decoder_channels": channels, "depth": len(channels)}
+        return TrainingSettings(
+            seed=options.seed,
+            architecture=Architecture(**network),
+            preprocessing=Preprocessing(kind=options.preprocessing),
+            **{name: value for name, value in given.items() if value is not None},
+        )
     except ValidationError as error:
-        raise ConfigurationError(*(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())) from None
+        problems = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(*problems) from None
+    except ValueError:
+        raise ConfigurationError(
+            f"--decoder {options.decoder!r}: write numbers, such as 64,48,32,24,16"
+        ) from None
 
 
-def _tell(bar: Progress, task: TaskID, now: TrainingProgress) -> None:
+def _tell(bar: WorkBar, now: TrainingProgress) -> None:
     score = "" if now.best_iou is None else f", mean IoU {now.best_iou:.3f}"
-    description = f"step {now.step} of {now.steps}, loss {now.loss:.3f}{score}"
-    bar.update(task, completed=now.step, total=now.steps, description=description)
+    bar.update(now.step, now.steps, f"step {now.step} of {now.steps}, loss {now.loss:.3f}{score}")
 
 
 def _plain(found: Evaluation) -> dict[str, Any]:
@@ -132,8 +145,11 @@ def _print_scores(found: Evaluation) -> None:
     console.print(matrix)
 
 
-def _bar(*, quiet: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(),
-        console=Console(stderr=True, quiet=quiet), transient=True,
-    )  # fmt: skip
+def _written(image: PredictedImage) -> dict[str, Any]:
+    return {
+        "image": str(image.image),
+        "labels": str(image.labels),
+        "probabilities": None if image.probabilities is None else str(image.probabilities),
+        "area_fractions": image.area_fractions,
+        "notes": image.notes,
+    }

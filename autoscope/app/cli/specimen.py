@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from autoscope.app.cli.bars import WorkBar
 from autoscope.app.cli.main import OK
 from autoscope.app.config import SYNTHETIC, MicroscopeConfig
 from autoscope.core import ConfigurationError, nearest
@@ -47,11 +47,8 @@ def run_generate(options: argparse.Namespace) -> int:
         )
     _check_output(options.output)
     size = None if options.size_um is None else (options.size_um[0], options.size_um[1])
-    with _bar(quiet=options.json) as bar:
-        task = bar.add_task(f"generating {kind}", total=1.0)
-        data = generate(
-            kind, seed=options.seed, size_um=size, progress=lambda done: bar.update(task, completed=done)
-        )
+    with WorkBar(f"generating {kind}", quiet=options.json) as bar:
+        data = generate(kind, seed=options.seed, size_um=size, progress=lambda share: bar.update(share, 1.0))
     write_specimen(data, options.output)
     return _describe(options.output, as_json=options.json)
 
@@ -130,10 +127,3 @@ def _describe(path: Path, *, as_json: bool) -> int:
             " exactly black pixels; --keep-black counts those as specimen)"
         )
     return OK
-
-
-def _bar(*, quiet: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(),
-        console=Console(stderr=True, quiet=quiet), transient=True,
-    )  # fmt: skip
