@@ -124,7 +124,7 @@ def test_the_tables_on_the_terminal(write_benchmark, tmp_path, capsys):
     assert "my [bold] steel" in printed.out
     assert "proportional" in printed.out
     assert str(tmp_path / "out" / "benchmark.html") in printed.out
-    assert "9 of 9 episodes" in printed.err
+    assert "9 of 9, my [bold] steel" in printed.err.replace("\\[", "[")
 
 
 def test_a_specimen_that_was_trained_on_is_refused(write_benchmark, specimen, tmp_path, capsys):

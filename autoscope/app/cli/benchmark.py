@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
-import time
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from autoscope.app.cli.bars import WorkBar
 from autoscope.app.cli.main import OK
 from autoscope.core import ConfigurationError
 
 if TYPE_CHECKING:
+    from autoscope.app.benchmarking.config import BenchmarkConfig
     from autoscope.app.benchmarking.running import Benchmark
     from autoscope.app.benchmarking.scoring import Row
 
-PLAIN_EVERY_S = 10.0
-"""Seconds between two lines when the output is not a terminal."""
 JSON, PAGE = "benchmark.json", "benchmark.html"
 
 
@@ -31,16 +27,14 @@ def run(options: argparse.Namespace) -> int:
     """Compares policies, writes the page, prints the table."""
     from autoscope.app.benchmarking.config import load_benchmark
     from autoscope.app.benchmarking.page import render_page
-    from autoscope.app.benchmarking.running import run_benchmark, to_text
+    from autoscope.app.benchmarking.running import to_text
     from autoscope.records import replace_file
 
     config = load_benchmark(options.config, options.episodes)
     folder: Path = options.out or Path("benchmark-results") / options.config.stem
     if folder.exists() and not folder.is_dir():
         raise ConfigurationError(f"{folder} exists and is not a folder: choose another --out")
-    jobs = options.jobs or os.cpu_count() or 1
-    with BenchmarkProgress(quiet=options.json) as progress:
-        benchmark = run_benchmark(config, folder, jobs=jobs, advance=progress.update, announce=progress.say)
+    benchmark = _run(config, folder, options.jobs or os.cpu_count() or 1, quiet=options.json)
     replace_file(folder / JSON, to_text(benchmark))
     replace_file(folder / PAGE, render_page(benchmark))
     if options.json:
@@ -50,50 +44,23 @@ def run(options: argparse.Namespace) -> int:
     return OK
 
 
-class BenchmarkProgress:
-    """A bar on a terminal, a line now and then when piped, nothing when quiet."""
+def _run(config: BenchmarkConfig, folder: Path, jobs: int, *, quiet: bool) -> Benchmark:
+    from autoscope.app.benchmarking.running import run_benchmark
 
-    def __init__(self, *, quiet: bool = False) -> None:
-        self._console = Console(stderr=True, quiet=quiet)
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
-        self._last_s = 0.0
+    console = Console(stderr=True, quiet=quiet)
+    with WorkBar("episodes", quiet=quiet) as bar:
 
-    def __enter__(self) -> Self:
-        if self._console.is_terminal and not self._console.quiet:
-            self._bar = Progress(
-                TextColumn("episodes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-                TextColumn("{task.description}"), console=self._console, transient=True,
-            )  # fmt: skip
-            self._bar.start()
-        return self
+        def advance(done: int, total: int, last: str) -> None:
+            bar.update(done, total, escape(f"{done} of {total}{', ' if last else ''}{last}"))
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-        if kind is KeyboardInterrupt:
-            self.say("what was finished is kept: the same command goes on from here")
+        def announce(message: str) -> None:
+            console.print(message, markup=False, soft_wrap=True)
 
-    def say(self, message: str) -> None:
-        """Announces something that takes a while."""
-        self._console.print(message, markup=False, soft_wrap=True)
-
-    def update(self, done: int, total: int, last: str) -> None:
-        """Shows how far it is."""
-        if self._bar is not None:
-            if self._task is None:
-                self._task = self._bar.add_task("", total=total)
-            self._bar.update(self._task, completed=done, description=escape(last))
-            return
-        now = time.monotonic()
-        if not self._console.quiet and (now - self._last_s >= PLAIN_EVERY_S or done == total):
-            self._last_s = now
-            print(f"{done} of {total} episodes  {last}".rstrip(), file=sys.stderr, flush=True)
+        try:
+            return run_benchmark(config, folder, jobs=jobs, advance=advance, announce=announce)
+        except KeyboardInterrupt:
+            announce("what was finished is kept: the same command goes on from here")
+            raise
 
 
 def print_benchmark(benchmark: Benchmark, page: Path) -> None:
