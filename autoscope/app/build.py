@@ -175,10 +175,10 @@ def budget_of(config: Config) -> Budget:
     return Budget(b.beam_time_s, b.dose_e_per_nm2, b.eds_live_s, b.frames)
 
 
-def microscope_of(config: Config, specimen: SpecimenFile) -> SimulatedMicroscope:
-    """The simulated microscope over a specimen."""
-    t, i = config.microscope.timing, config.microscope.imperfections
-    timing = Timing(
+def timing_of(config: Config) -> Timing:
+    """What actions cost on the simulated microscope."""
+    t = config.microscope.timing
+    return Timing(
         stage_speed_um_per_s=t.stage_speed_um_per_s,
         stage_acceleration_um_per_s2=t.stage_acceleration_um_per_s2,
         stage_settle_s=t.stage_settle_s,
@@ -186,12 +186,17 @@ def microscope_of(config: Config, specimen: SpecimenFile) -> SimulatedMicroscope
         autofocus_s=t.autofocus_s,
         beam_current_pa=t.beam_current_pa,
     )
+
+
+def microscope_of(config: Config, specimen: SpecimenFile) -> SimulatedMicroscope:
+    """The simulated microscope over a specimen."""
+    i = config.microscope.imperfections
     return SimulatedMicroscope(
         specimen,
         envelope=envelope_of(config, specimen),
         budget=budget_of(config),
         seed=config.seed,
-        timing=timing,
+        timing=timing_of(config),
         imperfections=Imperfections.ideal()
         if i.ideal
         else Imperfections(pixel_size_error=i.pixel_size_error),

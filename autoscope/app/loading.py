@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 import tomli_w
 from pydantic import BaseModel, ValidationError
@@ -14,6 +14,8 @@ from pydantic_core import ErrorDetails
 
 from autoscope.app.config import SYNTHETIC, Config
 from autoscope.core import ConfigurationError, nearest
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def load_config(path: Path | str, overrides: Iterable[str] = (), seed: int | None = None) -> Config:
@@ -29,12 +31,7 @@ def load_config(path: Path | str, overrides: Iterable[str] = (), seed: int | Non
         ConfigurationError: with every problem that was found.
     """
     path = Path(path)
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"{path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: not valid TOML: {error}") from error
+    document = read_toml(path)
     _absolute_paths(document, path.resolve().parent)
     return config_from(document, overrides, seed, name=str(path))
 
@@ -48,10 +45,39 @@ def config_from(
     _absolute_paths(document, Path.cwd())
     if seed is not None:
         document["seed"] = seed
+    return validated(Config, document, name=name)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises:
+        ConfigurationError: it cannot be read or is not TOML.
+    """
     try:
-        return Config.model_validate(document)
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: not valid TOML: {error}") from error
+
+
+def validated(model: type[Model], document: Mapping[str, Any], *, name: str) -> Model:
+    """A document as a model.
+
+    Args:
+        model: what it must be.
+        document: what was read.
+        name: of the file, for the messages.
+
+    Raises:
+        ConfigurationError: with every problem; an unknown key names the nearest known one.
+    """
+    try:
+        return model.model_validate(document)
     except ValidationError as error:
-        raise ConfigurationError(*(f"{name}: {_explain(problem)}" for problem in error.errors())) from None
+        said = (f"{name}: {_explain(problem, model)}" for problem in error.errors())
+        raise ConfigurationError(*said) from None
 
 
 def dump_config(config: Config) -> str:
@@ -113,12 +139,12 @@ def _absolute(table: dict[str, Any], key: str, folder: Path) -> None:
         table[key] = str(folder / Path(value).expanduser())
 
 
-def _explain(problem: ErrorDetails) -> str:
+def _explain(problem: ErrorDetails, whole: type[BaseModel]) -> str:
     location = [part for part in problem["loc"] if not str(part).startswith("function-")]
     key = ".".join(str(part) for part in location)
     kind, message = problem["type"], problem["msg"].removeprefix("Value error, ")
     if kind == "extra_forbidden":
-        return f"unknown key {key}{nearest(str(location[-1]), _known_keys(location[:-1]))}"
+        return f"unknown key {key}{nearest(str(location[-1]), _known_keys(whole, location[:-1]))}"
     if kind == "missing":
         return f"{key} is missing"
     if kind == "value_error" and isinstance(problem.get("input"), (dict, Mapping)):
@@ -126,9 +152,9 @@ def _explain(problem: ErrorDetails) -> str:
     return f"{key} = {problem.get('input')!r}: {message[0].lower()}{message[1:]}" if key else message
 
 
-def _known_keys(location: Sequence[int | str]) -> list[str]:
+def _known_keys(whole: type[BaseModel], location: Sequence[int | str]) -> list[str]:
     """The keys that the table at a location takes."""
-    model: type[BaseModel] | None = Config
+    model: type[BaseModel] | None = whole
     for part in location:
         if isinstance(part, int) or model is None:
             continue

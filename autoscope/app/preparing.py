@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from autoscope.app.build import ModelChoice, imaging, policy_of, targets_of
@@ -39,7 +40,7 @@ def survey_of(config: Config, grid: FieldGrid, microscope: Microscope, frames: S
         grid=grid,
         targets=targets,
         policy=policy_of(config),
-        predictor=_predictor(grid, targets, frames),
+        predictor=predictor_of(len(grid), targets, features_of(grid, frames)),
         statistics=Statistics(tier=config.statistics.tier, exploration=config.policy.exploration),
         seed=config.seed,
         travel_s=microscope.predict_travel_s,
@@ -48,11 +49,18 @@ def survey_of(config: Config, grid: FieldGrid, microscope: Microscope, frames: S
     )
 
 
-def _predictor(grid: FieldGrid, targets: Sequence[Target], frames: Sequence[Frame]) -> OverviewPredictor:
-    features = None
-    if frames:
-        features = overview_features(frames, grid.x_um, grid.y_um, grid.hfw_um, grid.vfw_um)
-    return OverviewPredictor(len(grid), [t.low for t in targets], [t.high for t in targets], features)
+def features_of(grid: FieldGrid, frames: Sequence[Frame]) -> NDArray[np.float64] | None:
+    """``fields x d``, all that a predictor ever sees of the overview; None without one."""
+    if not frames:
+        return None
+    return overview_features(frames, grid.x_um, grid.y_um, grid.hfw_um, grid.vfw_um)
+
+
+def predictor_of(
+    n_fields: int, targets: Sequence[Target], features: NDArray[np.float64] | None
+) -> OverviewPredictor:
+    """The predictor that a session begins with."""
+    return OverviewPredictor(n_fields, [t.low for t in targets], [t.high for t in targets], features)
 
 
 def _measurer(

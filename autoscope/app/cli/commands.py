@@ -10,7 +10,7 @@ from typing import Any
 
 def add_all(subparsers: Any) -> None:
     """Adds every command to the parser."""
-    for add in (_run, _plan, _report, _specimen, _segment, _doctor):
+    for add in (_run, _plan, _report, _specimen, _segment, _benchmark, _doctor):
         add(subparsers)
 
 
@@ -131,6 +131,23 @@ def _segment(subparsers: Any) -> None:
     new.add_argument("--probabilities", action="store_true", help="write class probabilities too (.npz)")
 
 
+def _benchmark(subparsers: Any) -> None:
+    new = _new(
+        subparsers,
+        "benchmark",
+        "Compare policies on specimens whose truth is known. A second call goes on where one was stopped.",
+        "benchmark:run",
+    )
+    new.add_argument(
+        "config", type=Path, metavar="CONFIG", help="a TOML benchmark, as configs/benchmark.toml"
+    )
+    new.add_argument("--episodes", type=_at_least_two, metavar="N", help="replaces the configuration's")
+    new.add_argument(
+        "--out", type=Path, metavar="DIR", help="results and cache (default: benchmark-results/NAME)"
+    )
+    new.add_argument("--jobs", type=_positive, metavar="N", help="processes (default: one for each core)")
+
+
 def _doctor(subparsers: Any) -> None:
     new = _new(subparsers, "doctor", "Say what works here: versions, GPU, disk, specimen.", "doctor:run")
     new.add_argument("config", nargs="?", type=Path, metavar="CONFIG")
@@ -140,4 +157,18 @@ def _seed(text: str) -> int:
     value = int(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"{value} is negative")
+    return value
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is below 1")
+    return value
+
+
+def _at_least_two(text: str) -> int:
+    value = int(text)
+    if value < 2:
+        raise argparse.ArgumentTypeError(f"{value} is below 2: one episode has no standard error")
     return value
