@@ -16,7 +16,7 @@ import torch
 from segmentation_models_pytorch.losses import DiceLoss
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 
 from autoscope.core import ModelError, component_rng
 from autoscope.perception.architecture import build_network
@@ -34,6 +34,8 @@ from autoscope.perception.randomness import seeded
 from autoscope.perception.settings import TrainingSettings
 
 _CHECKPOINT_EVERY_S = 20.0
+_SETTLING_BATCHES = 16
+"""Batches from which the averaged weights' normalisation statistics are computed before they are used."""
 _WARM_UP = 0.2
 """Share of the steps in which the learning rate rises."""
 
@@ -117,7 +119,7 @@ class Trainer:
             self.encoder_weights = load_encoder_weights(network, encoder_weights)
         self._network = network.to(device).to(memory_format=torch.channels_last)
         decay: Any = get_ema_multi_avg_fn(settings.average_decay)  # type: ignore[no-untyped-call]
-        self._average = AveragedModel(self._network, multi_avg_fn=decay, use_buffers=True)
+        self._average = AveragedModel(self._network, multi_avg_fn=decay)
         self._optimiser = self._make_optimiser()
         self._dice = DiceLoss("multiclass", from_logits=True)
         self._step, self._best = 0, _Best()
@@ -163,6 +165,7 @@ class Trainer:
             loss = self._advance(images, sampler)
             self._step += 1
             if self._data.validation and self._is_validation_step():
+                self._settle(images, sampler)
                 self._validate()
             now = time.monotonic()
             if now - saved >= _CHECKPOINT_EVERY_S:
@@ -172,6 +175,7 @@ class Trainer:
                 pace = (now - began) / (self._step - first)
                 progress(self._report(loss, now - began, pace))
         if self._best.state is None:
+            self._settle(images, sampler)
             self._best.step, self._best.state = self._step, _copied(self._average.module)
         return self._best.state
 
@@ -234,19 +238,39 @@ class Trainer:
             torch.from_numpy(grey).to(self._device), torch.tensor(one.labels, device=self._device)
         )
 
+    def _batch(
+        self, images: list[PreparedImage], sampler: CropSampler, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor]:
+        settings = self.settings
+        centres = sampler.draw(rng, settings.batch)
+        grey, labels = draw_batch(images, centres, settings.crop_px, settings.augmentation, rng)
+        normalised = (grey - settings.preprocessing.mean) / settings.preprocessing.deviation
+        return normalised.contiguous(memory_format=torch.channels_last), labels
+
+    def _settle(self, images: list[PreparedImage], sampler: CropSampler) -> None:
+        """Computes the batch normalisation's statistics anew for the averaged weights (Izmailov et al. 2018).
+
+        Those of the weights in training lag behind and belong to other weights.
+        """
+        seed = self.settings.seed
+        batches = (
+            self._batch(images, sampler, component_rng(seed, "settling", number))[0]
+            for number in range(_SETTLING_BATCHES)
+        )
+        with seeded(seed):
+            update_bn(batches, self._average.module)
+
     def _advance(self, images: list[PreparedImage], sampler: CropSampler) -> float:
         settings = self.settings
         rng = component_rng(settings.seed, "training step", self._step)
-        centres = sampler.draw(rng, settings.batch)
-        grey, labels = draw_batch(images, centres, settings.crop_px, settings.augmentation, rng)
-        grey = (grey - settings.preprocessing.mean) / settings.preprocessing.deviation
+        normalised, labels = self._batch(images, sampler, rng)
         self._network.train()
         reduced = self._dtype is not torch.float32
         with (
             seeded(int(rng.integers(2**63 - 1))),
             torch.autocast(self._device.type, dtype=self._dtype, enabled=reduced),
         ):
-            scores = self._network(grey.contiguous(memory_format=torch.channels_last))
+            scores = self._network(normalised)
         loss = self._loss(scores.float(), labels)
         self._set_rates()
         self._optimiser.zero_grad(set_to_none=True)
