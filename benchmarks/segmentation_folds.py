@@ -99,12 +99,15 @@ def run_fold(name: str, fold: int, args: argparse.Namespace) -> None:
     from autoscope.perception.training import train_pairs
 
     series, result = SERIES[name], args.out / f"{name}-{fold}.json"
+    settings = settings_of(series, args)
     if result.exists():
+        if json.loads(result.read_text())["settings"] != settings.model_dump(mode="json"):
+            raise SystemExit(f"{result} was made with other settings: choose another --out")
         return
     pairs = find_pairs(args.data / name / "images", args.data / name / "masks")
     held_out = [p for p in pairs if p.name.startswith(series.folds[fold])]
     training = [p for p in pairs if p not in held_out]
-    settings, began = settings_of(series, args), time.monotonic()
+    began = time.monotonic()
     said = began
 
     def progress(now: Any) -> None:
