@@ -21,6 +21,8 @@ from autoscope.perception.settings import Architecture, Preprocessing, Settings,
 SCHEMA = "autoscope.segmentation-model/1"
 CARD_KEY = "autoscope.card"
 _ZIP_MAGIC, _PICKLE_MAGIC = b"PK\x03\x04", b"\x80"
+_HEADER_BEGINS = b"\0\0\0\0{"
+"""Bytes 5 to 9 of safetensors: the upper half of the header's length, then its first character."""
 _PIXEL_TOLERANCE = 1.05
 """Factor by which a frame's pixel size may leave the range of training before it is worth a warning."""
 
@@ -174,12 +176,12 @@ def refuse_what_is_no_model(path: Path) -> None:
     """
     try:
         with path.open("rb") as file:
-            first = file.read(4)
+            first = file.read(9)
     except FileNotFoundError:
         raise ModelError(f"{path}: there is no such model file") from None
     except OSError as error:
         raise ModelError(f"{path}: the model file cannot be read: {error.strerror or error}") from error
-    if first.startswith((_ZIP_MAGIC, _PICKLE_MAGIC)):
+    if first.startswith((_ZIP_MAGIC, _PICKLE_MAGIC)) and not first.endswith(_HEADER_BEGINS):
         raise ModelError(
             f"{path}: this is a pickle (a PyTorch checkpoint), which could execute code when it is loaded:"
             " autoscope reads models only as safetensors"

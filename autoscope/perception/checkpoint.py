@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import pickle
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -45,7 +45,7 @@ def load_checkpoint(path: Path, fingerprint: str, device: torch.device) -> dict[
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         found = state["fingerprint"]
     except (
-        pickle.UnpicklingError,
+        UnpicklingError,
         RuntimeError,
         OSError,
         EOFError,

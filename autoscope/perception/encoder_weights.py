@@ -5,9 +5,9 @@ Only tensors are read (``torch.load(weights_only=True)`` or safetensors); nothin
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from safetensors import SafetensorError
@@ -63,7 +63,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise ModelError(f"{path}: there is no such file of encoder weights") from None
-    except pickle.UnpicklingError as error:
+    except UnpicklingError as error:
         raise ModelError(
             f"{path}: the checkpoint holds more than plain tensors, or is no checkpoint: it was not loaded,"
             " because that could execute code"

@@ -136,6 +136,7 @@ def test_no_pickle_is_ever_read() -> None:
         for path in MODULES
         for line, name in imports(path)
         if name.split(".")[0] in {"pickle", "joblib", "dill", "cloudpickle"}
+        and name != "pickle.UnpicklingError"  # what torch.load raises where it refuses
     ]
     called = [
         f"{path.relative_to(ROOT)}:{line}"

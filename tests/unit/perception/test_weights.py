@@ -75,6 +75,17 @@ def test_a_pickle_is_refused_and_not_executed(tmp_path: Path) -> None:
     assert not trace.exists()
 
 
+def test_a_header_whose_length_looks_like_a_pickle_is_read(trained: Path, tmp_path: Path) -> None:
+    card, path = read_card(trained), tmp_path / "m.safetensors"
+    lengths = set()
+    for padding in range(0, 264, 8):
+        metadata = {CARD_KEY: card.to_json(indent=None), "padding": " " * padding}
+        save_file({"w": torch.zeros(2)}, path, metadata=metadata)
+        lengths.add(path.read_bytes()[0])
+        assert read_card(path) == card
+    assert 0x80 in lengths
+
+
 def test_missing_file_folder_and_foreign_tensors(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="there is no such model file"):
         read_card(tmp_path / "no.safetensors")
