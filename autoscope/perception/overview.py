@@ -254,11 +254,13 @@ class OverviewPredictor:
         self._present = None
 
     def _mean(self, k: int) -> float:
-        """Running mean, pulled to the lowest value by half a field's worth of ignorance.
+        """Running mean, pulled to the middle of the bounds by half a field's worth of ignorance.
 
-        With equal propensities a constant prediction cancels; the lowest value suits rare phases.
+        Pulling it to the lowest value instead, which looks better for rare phases, makes the first
+        pseudo-values too much alike: coverage of replicated grids on a rare phase fell to 88 %.
         """
-        return float((self._sum[k] + 0.5 * self._low[k]) / (self._count + 0.5))
+        middle = (self._low[k] + self._high[k]) / 2
+        return float((self._sum[k] + 0.5 * middle) / (self._count + 0.5))
 
     @property
     def _piloting(self) -> bool:

@@ -14,6 +14,8 @@ from autoscope.survey.protocols import Batch, Proposal, Target
 
 PLACES = 12
 """Decimals of a path at which a batch's start is told apart; what is nearer is rounding."""
+SURE = 1e-9
+"""What an inclusion probability may lack of 1 and still be certain: rounding."""
 
 
 def inclusion_probabilities(probability: NDArray[np.float64], size: int) -> NDArray[np.float64]:
@@ -75,11 +77,15 @@ def largest_sum(
     """
     reached = np.round(np.concatenate([[0.0], np.cumsum(inclusion[order])]), PLACES)
     begins, ends = reached[:-1], reached[1:]
-    along = values[order]
+    along, certain = values[order], inclusion[order] >= 1 - SURE
+    always = float(along[certain].sum())  # their stretch is a whole step: every start chooses them
+    begins, ends, along = begins[~certain], ends[~certain], along[~certain]
+    if not len(along):
+        return always
     at_the_end = along[np.floor(ends) > np.floor(begins)].sum()  # of the starts, 1, where begins meet ends
     places, which = np.unique(np.concatenate([begins % 1.0, ends % 1.0]), return_inverse=True)
     changes = np.bincount(which, np.concatenate([along, -along]), len(places))
-    return float((at_the_end + np.cumsum(changes)).max())
+    return always + float((at_the_end + np.cumsum(changes)).max())
 
 
 def short_tour(

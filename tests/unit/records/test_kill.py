@@ -86,7 +86,10 @@ def check(folder: Path, acknowledged: int) -> int:
 @pytest.mark.slow
 def test_killed_at_any_moment_nothing_acknowledged_is_lost(tmp_path):
     rng, folder, acknowledged = random.Random(1), tmp_path / "session", 0
-    for _ in range(20):
+    kills = 0
+    while kills < 20 or acknowledged <= 20:  # a busy machine writes little between two kills
+        kills += 1
+        assert kills < 200
         process = start(folder)
         assert process.stdout.readline() == "open\n"
         time.sleep(rng.uniform(0, 0.12))
@@ -96,7 +99,6 @@ def test_killed_at_any_moment_nothing_acknowledged_is_lost(tmp_path):
         process.stdout.close()
         acknowledged = max(acknowledged, int(said[-1]) + 1 if said else 0)
         acknowledged = check(folder, acknowledged)
-    assert acknowledged > 20
     for _ in range(2):  # resuming is idempotent
         writer, documents = SessionWriter.resume(folder)
         writer.close()
