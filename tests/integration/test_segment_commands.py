@@ -35,7 +35,7 @@ def model(folders: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) 
     path = tmp_path_factory.mktemp("model") / "blobs.safetensors"
     status = main(
         ["segment", "train", "--images", str(folders[0]), "--masks", str(folders[1]), "--classes",
-         "background,blob", "-o", str(path), "--steps", "40", "--crop", "64", "--encoder",
+         "background,blob", "-o", str(path), "--steps", "120", "--crop", "64", "--encoder",
          "tu-tf_mobilenetv3_small_minimal_100", "--json"]
     )  # fmt: skip
     assert status == 0
