@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtri
 
 from autoscope.core import EstimationError
 from autoscope.estimation.betting import BettingInterval
@@ -97,6 +96,8 @@ def poisson_interval(count: int, exposure: float, confidence: float) -> tuple[fl
         exposure: area in mm².
         confidence: coverage, two-sided; with no feature found the lower end is 0.
     """
+    from scipy.special import chdtri
+
     tail = (1 - confidence) / 2
     low = 0.0 if count == 0 else float(chdtri(2 * count, 1 - tail)) / (2 * exposure)
     return low, float(chdtri(2 * count + 2, tail)) / (2 * exposure)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-from scipy.special import stdtrit
-
 from autoscope.estimation.difference import Combined
 
 STOPPING_ALLOWANCE = 1.1
@@ -21,6 +19,8 @@ def t_half_width(combined: Combined, confidence: float, *, allowance: float = ST
     Watched until it is narrow enough, the bare t interval covers less than it says; 1.1 is the price of
     stopping by width (Chow & Robbins, Ann. Math. Stat. 36 (1965) 457; factor measured, METHODS section 2).
     """
+    from scipy.special import stdtrit
+
     if math.isnan(combined.standard_error):
         return math.inf
     quantile = float(stdtrit(combined.effective_draws - 1, 0.5 + confidence / 2))

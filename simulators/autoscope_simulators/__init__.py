@@ -1,12 +1,16 @@
 """Stored-micrograph specimens, synthetic specimens and the simulated microscope."""
 
+from typing import TYPE_CHECKING, Any
+
 from autoscope_simulators.imperfections import Imperfections
-from autoscope_simulators.importing import excluded_fraction, import_specimen
 from autoscope_simulators.microscope import SimulatedMicroscope
 from autoscope_simulators.specimen_data import Inclusion, SpecimenData
 from autoscope_simulators.specimen_file import SpecimenFile
 from autoscope_simulators.specimen_writer import SpecimenWriter, write_specimen
 from autoscope_simulators.timing import Timing
+
+if TYPE_CHECKING:
+    from autoscope_simulators.importing import excluded_fraction, import_specimen
 
 __all__ = [
     "Imperfections",
@@ -20,3 +24,12 @@ __all__ = [
     "import_specimen",
     "write_specimen",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Importing reads every image format there is; its libraries wait until it is asked for."""
+    if name in {"excluded_fraction", "import_specimen"}:
+        from autoscope_simulators import importing
+
+        return getattr(importing, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from autoscope_simulators.raster import Pixels, Raster
 
@@ -120,6 +119,8 @@ def copy(raster: Raster, rows: Axis, columns: Axis) -> Pixels | None:
 
 def _second_antiderivative(u: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
     """``integral of Phi(t / sigma)`` up to u: ``sigma [z Phi(z) + phi(z)]``, z = u / sigma."""
+    from scipy.special import ndtr
+
     g = np.maximum(u, 0.0)
     if sigma > 0:
         near = np.abs(u) < REACH * sigma
