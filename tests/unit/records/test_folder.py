@@ -18,8 +18,9 @@ def test_a_new_session_is_whole(writer, folder):
 def test_an_empty_folder_and_missing_parents_will_do(tmp_path, fields):
     empty = tmp_path / "empty"
     empty.mkdir()
-    SessionWriter.create(empty, "", fields).close()
-    SessionWriter.create(tmp_path / "a" / "b", "", fields).close()
+    for place in (empty, tmp_path / "a" / "b"):
+        SessionWriter.create(place, "", fields).close()
+        assert open_session(place).documents() == ()
 
 
 def test_a_folder_with_anything_in_it_is_refused_untouched(tmp_path, fields):
