@@ -199,6 +199,10 @@ class OverviewPredictor:
         high: ``targets``, highest possible value.
         features: ``fields x d`` of the overview; None: the running mean alone.
         pilot: measured fields before the overview is believed.
+        guess: ``targets``, what a field may well have before anything was measured; the middle of the
+            bounds by default. A quantity whose bounds are far from anything that occurs needs one.
+        scatter: ``targets``, by how much fields may well differ from it; a quarter of the bounds' distance
+            by default.
     """
 
     def __init__(
@@ -209,8 +213,13 @@ class OverviewPredictor:
         features: NDArray[np.float64] | None = None,
         *,
         pilot: int = PILOT_FIELDS,
+        guess: ArrayLike | None = None,
+        scatter: ArrayLike | None = None,
     ) -> None:
         self._low, self._high = (np.atleast_1d(np.asarray(item, float)) for item in (low, high))
+        middle, quarter = (self._low + self._high) / 2, (self._high - self._low) / 4
+        self._guess = middle if guess is None else np.atleast_1d(np.asarray(guess, float))
+        self._scatter = quarter if scatter is None else np.atleast_1d(np.asarray(scatter, float))
         self._n_fields, self._pilot, self._count = n_fields, pilot, 0
         self._x = _standardised(np.zeros((n_fields, 0)) if features is None else np.asarray(features, float))
         n_targets, d = len(self._low), self._x.shape[1]
@@ -254,13 +263,12 @@ class OverviewPredictor:
         self._present = None
 
     def _mean(self, k: int) -> float:
-        """Running mean, pulled to the middle of the bounds by half a field's worth of ignorance.
+        """Running mean, pulled to the guess (the bounds' middle) by half a field's worth of ignorance.
 
         Pulling it to the lowest value instead, which looks better for rare phases, makes the first
         pseudo-values too much alike: coverage of replicated grids on a rare phase fell to 88 %.
         """
-        middle = (self._low[k] + self._high[k]) / 2
-        return float((self._sum[k] + 0.5 * middle) / (self._count + 0.5))
+        return float((self._sum[k] + 0.5 * self._guess[k]) / (self._count + 0.5))
 
     @property
     def _piloting(self) -> bool:
@@ -268,7 +276,7 @@ class OverviewPredictor:
 
     def _spread(self, k: int) -> float:
         """Root-mean-square error to expect: what the fields scatter times what the overview leaves of it."""
-        record, guess = self._records[k], (self._high[k] - self._low[k]) / 4
+        record, guess = self._records[k], float(self._scatter[k])
         share = 1.0 if self._piloting else min(record.unexplained, 1.0)
         return float(np.sqrt(share * record.variance(guess)))
 
