@@ -56,7 +56,7 @@ class Features:
     @property
     def diameter_px(self) -> NDArray[np.float64]:
         """Diameters of the circles of equal area."""
-        return np.sqrt(self.area_px * (4 / math.pi))
+        return np.asarray(np.sqrt(self.area_px * (4 / math.pi)))
 
     def weights(self) -> NDArray[np.float64]:
         """How many features each stands for: 1/p for those that are whole, 0 for those that are cut.
@@ -101,9 +101,7 @@ def find_features(
     area = np.bincount(components.ravel(), minlength=count + 1)
     rows, columns = np.nonzero(components)
     owner = components[rows, columns]
-    row, column = (
-        np.bincount(owner, place, count + 1) / np.maximum(area, 1) for place in (rows, columns)
-    )
+    row, column = (np.bincount(owner, place, count + 1) / np.maximum(area, 1) for place in (rows, columns))
     boxes = find_objects(components)
     edges = np.array([(b[0].start, b[0].stop, b[1].start, b[1].stop) for b in boxes], np.intp).reshape(-1, 4)
     height, width = mask.shape
@@ -116,7 +114,7 @@ def find_features(
 
 
 def largest_counted_density_per_mm2(min_feature_um: float, pixel_nm: float) -> float:
-    """What no field's density can exceed: features of the smallest size that fill it, at their largest weight.
+    """What no field's density can exceed: the smallest features, filling it, at their largest weight.
 
     Args:
         min_feature_um: smaller features are not counted; 0: every feature is at least a pixel.

@@ -82,7 +82,7 @@ def grain_crossings(
             are elongated along one axis count by their mean (E112-13, section 16).
         valid: ``height x width``, where there is specimen; lines are cut elsewhere.
     """
-    count = length = 0
+    count = length = 0.0
     for line, here in _test_lines(grains, valid, line_spacing_px):
         labelled = here & (line > 0)
         piece = np.cumsum(~here)[labelled]  # a gap in the specimen starts a new line

@@ -20,7 +20,9 @@ def reported(target: Target, reading: Reading) -> Reading:
     if not target.reciprocal or math.isnan(reading.estimate):
         return reading
     mean, low, high = reading.estimate, reading.ci_low, reading.ci_high
-    size = grain_size(mean, mean if low is None else min(low, mean), mean if high is None else max(high, mean))
+    size = grain_size(
+        mean, mean if low is None else min(low, mean), mean if high is None else max(high, mean)
+    )
     bounded = low is not None and low > 0
     extra = {name: value for name, value in reading.extra.items() if name == "effective_draws"}
     if mean > 0:

@@ -115,9 +115,7 @@ class Survey:
         self._travel_s, self._visit_s, self._xy_um = travel_s, visit_s, start_xy_um
         self._free = np.ones(len(grid), bool)
         self._names = tuple(f"{target.quantity} of {target.class_name}" for target in targets)
-        self._trackers = tuple(
-            QuantityTracker(len(grid), target.goal, statistics.tier) for target in targets
-        )
+        self._trackers = tuple(QuantityTracker(len(grid), target.goal, statistics.tier) for target in targets)
         self._open: deque[_OpenDraw] = deque()
         self._pending: deque[Decision] = deque()
         self._steps = self._draws = self._measured = self._lost = 0
@@ -291,9 +289,7 @@ class Survey:
             ]
         )
         shown = Prediction(_read_only(prediction.value), _read_only(prediction.spread))
-        wanted = np.array(
-            [t.goal.wanted(r.estimate) for t, r in zip(self._targets, readings, strict=True)]
-        )
+        wanted = np.array([t.goal.wanted(r.estimate) for t, r in zip(self._targets, readings, strict=True)])
         return SurveyView(
             self._grid, _read_only(remaining), shown, _read_only(self._cost_s(remaining)), self._draws,
             self._targets, _read_only(half_width), _read_only(wanted), self._exploration, self._past(),
