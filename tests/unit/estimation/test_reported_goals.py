@@ -21,9 +21,7 @@ def test_the_width_of_a_reciprocal_is_its_own():
 
 def follow(values, *, tier="standard", half_width=1.0, fairness=1.0, n_fields=1000, lost=()):
     """A tracker of counts, fields drawn one by one from a uniform design."""
-    tracker = QuantityTracker(
-        n_fields, Goal(0.0, 1e4, 0.95, half_width, None, one_feature=10.0), tier
-    )
+    tracker = QuantityTracker(n_fields, Goal(0.0, 1e4, 0.95, half_width, None, one_feature=10.0), tier)
     for t, value in enumerate(values):
         left = n_fields - t
         draw = Draw(
@@ -69,4 +67,3 @@ def test_finding_none_covers():
     none = (rng.poisson(mean, (runs, 60)).sum(axis=1) == 0).mean()
     assert none == pytest.approx(alpha, abs=3 * math.sqrt(alpha / runs))
     assert follow([0.0] * 60).ci_high / 10.0 == pytest.approx(mean)
-

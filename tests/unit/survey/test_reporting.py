@@ -14,7 +14,9 @@ GRAINS = Target("grain_size", "boundary", 0.5, None, 0.95, 0.0, 4.0, guess=0.2, 
 
 
 def test_the_interval_is_turned_over_and_has_its_number():
-    found = reported(GRAINS, Reading(0.1, 0.08, 0.125, True, "t", {"standard_error": 0.01, "effective_draws": 9}))
+    found = reported(
+        GRAINS, Reading(0.1, 0.08, 0.125, True, "t", {"standard_error": 0.01, "effective_draws": 9})
+    )
     assert (found.estimate, found.ci_low, found.ci_high) == pytest.approx((10.0, 8.0, 12.5))
     assert found.met
     assert found.extra["grain_size_number"] == pytest.approx(10.0, abs=0.01)
