@@ -10,16 +10,10 @@ import numpy as np
 
 from autoscope.app.config import Config, TargetConfig
 from autoscope.app.running import Checked
+from autoscope.app.targets import expected_spreads
 from autoscope.core import ImagingSettings, StagePosition
-from autoscope.session import overview_tiles
+from autoscope.session import UNITS, overview_tiles
 from autoscope.session.progress import FLOOR_FIELDS
-
-SPREAD_P50, SPREAD_P90 = 0.10, 0.20
-"""Between-field standard deviation of an area fraction that plans assume: common, and nine in ten.
-
-Before anything is measured nobody knows it; the plan says what it assumed. Who asks for a half-width below
-0.01 has a rarer phase in mind: then ten (twenty) times the half-width is assumed.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +24,13 @@ class TargetPlan:
         quantity: the quantity.
         class_name: its class.
         half_width: asked for, absolute; None where it is relative.
-        fields_p50: fields needed if fields differ by ``SPREAD_P50``.
-        fields_p90: fields needed if they differ by ``SPREAD_P90``.
-        half_width_p50: what the budget allows to reach, at ``SPREAD_P50``.
-        half_width_p90: likewise at ``SPREAD_P90``.
+        fields_p50: fields needed if fields differ by ``spread_p50``.
+        fields_p90: fields needed if they differ by ``spread_p90``.
+        half_width_p50: what the budget allows to reach, at ``spread_p50``.
+        half_width_p90: likewise at ``spread_p90``.
         spread_p50: standard deviation between fields that was assumed for the p50 figures.
         spread_p90: likewise for the p90 figures.
+        unit: of the half-widths and the spreads.
     """
 
     quantity: str
@@ -47,6 +42,7 @@ class TargetPlan:
     half_width_p90: float
     spread_p50: float
     spread_p90: float
+    unit: str = "1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +89,7 @@ def plan_session(checked: Checked) -> SessionPlan:
     hop_s = _mean_hop_s(checked)
     per_field_s = hop_s + microscope.predict_image_s(reference)
     affordable = _affordable(config, checked, overview_s, per_field_s, len(tiles))
-    targets = tuple(_target(t, len(grid), affordable) for t in config.targets)
+    targets = tuple(_target(t, reference, len(grid), affordable) for t in config.targets)
     census = config.policy.kind == "raster"
     p50 = len(grid) if census else max(t.fields_p50 for t in targets)
     p90 = len(grid) if census else max(t.fields_p90 for t in targets)
@@ -155,9 +151,8 @@ def _affordable(
     return max(0, min(limits))
 
 
-def _target(target: TargetConfig, population: int, affordable: int) -> TargetPlan:
-    half = _wanted(target)
-    common, wide = min(SPREAD_P50, 10 * half), min(SPREAD_P90, 20 * half)
+def _target(target: TargetConfig, reference: ImagingSettings, population: int, affordable: int) -> TargetPlan:
+    half, common, wide = expected_spreads(target, reference)
     return TargetPlan(
         quantity=target.quantity,
         class_name=target.class_name,
@@ -168,12 +163,8 @@ def _target(target: TargetConfig, population: int, affordable: int) -> TargetPla
         half_width_p90=_half_width(wide, affordable, target.confidence, population),
         spread_p50=common,
         spread_p90=wide,
+        unit=UNITS[target.quantity],
     )
-
-
-def _wanted(target: TargetConfig) -> float:
-    """The half-width asked for; a relative one is planned as if the value were 0.1."""
-    return target.half_width if target.half_width is not None else 0.1 * (target.relative or 0.1)
 
 
 def _fields(spread: float, half: float, confidence: float, population: int) -> int:
@@ -187,9 +178,9 @@ def _fields(spread: float, half: float, confidence: float, population: int) -> i
 
 
 def _half_width(spread: float, fields: int, confidence: float, population: int) -> float:
-    """Half-width that a number of fields gives: 1.1 z s sqrt((1 - n/N) / n)."""
+    """Half-width that a number of fields gives: 1.1 z s sqrt((1 - n/N) / n); 10 spreads without a field."""
     if fields < 1:
-        return 1.0
+        return 10 * spread
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     return 1.1 * z * spread * math.sqrt((1 - fields / population) / fields)
 
@@ -216,7 +207,7 @@ def _warnings(
     if checked.grid.valid_fraction.size < FLOOR_FIELDS and config.policy.kind != "raster":
         said.append(f"the region has fewer than {FLOOR_FIELDS} fields: only a full census gives an interval")
     said += [
-        f"{t.class_name}: needs all {t.fields_p50} fields"
+        f"{t.class_name or t.quantity}: needs all {t.fields_p50} fields"
         for t in targets
         if t.fields_p50 == checked.grid.valid_fraction.size and config.policy.kind != "raster"
     ]

@@ -72,6 +72,11 @@ class SpecimenFile:
         return self.class_names is not None
 
     @property
+    def has_grains(self) -> bool:
+        """Whether the true grain of every pixel is known."""
+        return self._grains is not None
+
+    @property
     def has_eds(self) -> bool:
         """Whether there is anything to make spectra from."""
         return "/truth/spectra" in self._file or "/eds/cube" in self._file

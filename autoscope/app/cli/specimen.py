@@ -56,9 +56,11 @@ def run_generate(options: argparse.Namespace) -> int:
 def run_truth(options: argparse.Namespace) -> int:
     """The true value of every quantity of a configuration."""
     from autoscope.app import build
+    from autoscope.app.cli.answers import named, with_unit
     from autoscope.app.loading import load_config
     from autoscope.app.specimens import open_specimen
     from autoscope.app.truth import TruthMeasurer
+    from autoscope.session import UNITS
 
     config = load_config(options.config)
     microscope = config.microscope
@@ -69,14 +71,15 @@ def run_truth(options: argparse.Namespace) -> int:
         grid = build.grid_of(config, specimen)
         values = TruthMeasurer(specimen, grid, build.targets_of(config)).truth()
     rows = [
-        {"quantity": target.quantity, "class": target.class_name, "truth": float(value)}
-        for target, value in zip(config.targets, values, strict=True)
+        {"quantity": t.quantity, "class": t.class_name, "truth": float(value), "unit": UNITS[t.quantity]}
+        for t, value in zip(config.targets, values, strict=True)
     ]
     if options.json:
         print(json.dumps({"quantities": rows}, indent=2))
     else:
         for row in rows:
-            print(f"{row['quantity']} of {row['class']}: {row['truth']:.6f} (exact, over {len(grid)} fields)")
+            name = named(str(row["quantity"]), str(row["class"]))
+            print(f"{name}: {row['truth']:.6f}{with_unit(str(row['unit']))} (exact, over {len(grid)} fields)")
     return OK
 
 
