@@ -25,13 +25,13 @@ from autoscope.xray.emission import (
 from autoscope.xray.volume import electron_range_um
 
 __all__ = [
+    "SHELLS",
     "Composition",
     "Counting",
     "Detector",
     "EnergyAxis",
     "Geometry",
     "Line",
-    "SHELLS",
     "absorption",
     "atomic_number",
     "compound",

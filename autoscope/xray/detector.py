@@ -88,7 +88,7 @@ class Detector:
 
     def smear(self, axis: EnergyAxis, spectrum: NDArray[np.float64]) -> NDArray[np.float64]:
         """``channels``, a smooth spectrum as the detector blurs it."""
-        return np.asarray(_response(self, axis) @ spectrum, float)
+        return np.asarray(_response(self, axis) @ spectrum.astype(np.float32), float)
 
 
 @lru_cache(maxsize=4)
