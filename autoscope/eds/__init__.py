@@ -3,12 +3,13 @@
 from autoscope.eds.calibration import Calibration, calibrate
 from autoscope.eds.classes import InclusionClass, load_classes, shipped_classes
 from autoscope.eds.identification import ElementSignal, Identification, Identifier
-from autoscope.eds.posterior import UNKNOWN, ClassModel, Posterior
+from autoscope.eds.posterior import STEEL, UNKNOWN, ClassModel, Posterior
 from autoscope.eds.quantification import Quantified, quantify
 from autoscope.eds.sequential import SequentialRule, SequentialVerdict, measure_sequentially
 from autoscope.eds.trigger import TriggerCosts, trigger_probabilities, visit_value
 
 __all__ = [
+    "STEEL",
     "UNKNOWN",
     "Calibration",
     "ClassModel",

@@ -36,7 +36,7 @@ UNKNOWN_COMPOSITIONS = 300
 ANIONS = ("O", "S", "N", "C")
 """What simple compounds are made with: one atom, or two, for each of the other element."""
 
-SHARES = (0.1, 0.16, 0.25, 0.4, 0.6, 0.8, 1.0)
+SHARES = (0.05, 0.09, 0.16, 0.27, 0.45, 0.7, 1.0)
 """Shares of the signal that may come from the inclusion, the rest being matrix; equally probable."""
 
 DARK = 1e-4

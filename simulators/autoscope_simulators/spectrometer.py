@@ -16,6 +16,10 @@ from autoscope_simulators.spectra import ClassSpectrum, StoredCube
 MATRIX = "matrix"
 """The class that lies below all others, where a specimen has it."""
 
+RANGE_ROUNDS = 4
+"""Rounds in which the electrons' range becomes the mean over what they excite: a small light inclusion in a
+dense matrix does not let them reach far."""
+
 WINDOW_SIGMAS = 4.0
 """How far around the beam classes are looked at."""
 
@@ -119,13 +123,19 @@ class Spectrometer:
         range_um = spectra[names[own]].range_um if names[own] in spectra else None
         if range_um is None:
             return {own: 1.0}
-        sigma_px = max(range_um * SIGMA_PER_RANGE / pixel_um, 0.1)
-        reach = math.ceil(WINDOW_SIGMAS * sigma_px)
+        ranges = {label: spectra[name].range_um for label, name in enumerate(names) if name in spectra}
+        reach = math.ceil(WINDOW_SIGMAS * SIGMA_PER_RANGE * max(r or 0.0 for r in ranges.values()) / pixel_um)
         y0, y1 = max(0, row - reach), min(height, row + reach + 1)
         x0, x1 = max(0, column - reach), min(width, column + reach + 1)
         labels = self._labels(y0, y1, x0, x1)
         beam = (y / pixel_um - 0.5 - y0, x / pixel_um - 0.5 - x0)
-        return generation_shares(labels, beam, sigma_px, names.index(MATRIX) if MATRIX in names else None)
+        matrix = names.index(MATRIX) if MATRIX in names else None
+        shares = {own: 1.0}
+        for _ in range(RANGE_ROUNDS):
+            mean_um = sum(share * (ranges.get(label) or range_um) for label, share in shares.items())
+            sigma_px = max(mean_um * SIGMA_PER_RANGE / pixel_um, 0.1)
+            shares = generation_shares(labels, beam, sigma_px, matrix)
+        return shares
 
     def _labels(self, y0: int, y1: int, x0: int, x1: int) -> NDArray[np.uint8]:
         um = self._specimen.pixel_nm / 1000
