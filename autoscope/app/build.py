@@ -207,7 +207,7 @@ def microscope_of(config: Config, specimen: SpecimenFile) -> SimulatedMicroscope
 
 def policy_of(config: Config) -> Policy:
     """The policy."""
-    return make_policy(config.policy.kind)
+    return make_policy(config.policy.kind, **config.policy.options)
 
 
 def model_of(config: Config, specimen: SpecimenFile) -> ModelChoice:

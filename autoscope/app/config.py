@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+PredictorKind = Literal["trained", "grey", "none"]
+"""What reads the overview: the trained reader and grey levels, grey levels alone, or nothing."""
 Quantity = Literal["area_fraction", "inclusions_per_mm2", "grain_size"]
 SYNTHETIC = "synthetic:"
 
@@ -214,6 +217,8 @@ class PolicyConfig(Section):
         "proportional"
     )
     exploration: Annotated[float, Field(gt=0, le=1)] = 0.2
+    predictor: PredictorKind | None = None
+    options: Mapping[str, float | int] = Field(default_factory=dict)
     weights: Path | None = None
 
 
