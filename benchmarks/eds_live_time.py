@@ -176,8 +176,8 @@ def compare(
     else:
         verdict = f"equal error at a fixed {fixed_s:.3f} s: ratio {fixed_s / live_s.mean():.2f}"
     print(
-        f"    sequential, stop at {rule.confidence:g}: {100 * error:.2f} % errors (+-{two_se:.2f}) at a mean of"
-        f" {live_s.mean():.3f} s, median {np.median(live_s):.3f}, p95 {np.quantile(live_s, 0.95):.3f},"
+        f"    sequential, stop at {rule.confidence:g}: {100 * error:.2f} % errors (+-{two_se:.2f}) at a mean"
+        f" of {live_s.mean():.3f} s, median {np.median(live_s):.3f}, p95 {np.quantile(live_s, 0.95):.3f},"
         f" undecided {100 * np.mean([not v.decided for v in verdicts]):.2f} %; {verdict}",
         flush=True,
     )
