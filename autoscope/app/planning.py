@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
-from statistics import NormalDist
 
 import numpy as np
 
-from autoscope.app.config import Config, TargetConfig
+from autoscope.app.build import imaging, targets_of
+from autoscope.app.config import Config
 from autoscope.app.running import Checked
 from autoscope.app.targets import expected_spreads
 from autoscope.core import ImagingSettings, StagePosition
+from autoscope.estimation import expected_half_width, fields_needed
 from autoscope.session import UNITS, overview_tiles
 from autoscope.session.progress import FLOOR_FIELDS
 
@@ -89,7 +90,7 @@ def plan_session(checked: Checked) -> SessionPlan:
     hop_s = _mean_hop_s(checked)
     per_field_s = hop_s + microscope.predict_image_s(reference)
     affordable = _affordable(config, checked, overview_s, per_field_s, len(tiles))
-    targets = tuple(_target(t, reference, len(grid), affordable) for t in config.targets)
+    targets = tuple(_target(config, number, len(grid), affordable) for number in range(len(config.targets)))
     census = config.policy.kind == "raster"
     p50 = len(grid) if census else max(t.fields_p50 for t in targets)
     p90 = len(grid) if census else max(t.fields_p90 for t in targets)
@@ -151,14 +152,16 @@ def _affordable(
     return max(0, min(limits))
 
 
-def _target(target: TargetConfig, reference: ImagingSettings, population: int, affordable: int) -> TargetPlan:
-    half, common, wide = expected_spreads(target, reference)
+def _target(config: Config, number: int, population: int, affordable: int) -> TargetPlan:
+    target = config.targets[number]
+    half, common, wide = expected_spreads(target, imaging(config.imaging.reference))
+    p50, p90 = (_fields(config, number, spread, half, population) for spread in (common, wide))
     return TargetPlan(
         quantity=target.quantity,
         class_name=target.class_name,
         half_width=target.half_width,
-        fields_p50=_fields(common, half, target.confidence, population),
-        fields_p90=_fields(wide, half, target.confidence, population),
+        fields_p50=p50,
+        fields_p90=p90,
         half_width_p50=_half_width(common, affordable, target.confidence, population),
         half_width_p90=_half_width(wide, affordable, target.confidence, population),
         spread_p50=common,
@@ -167,22 +170,24 @@ def _target(target: TargetConfig, reference: ImagingSettings, population: int, a
     )
 
 
-def _fields(spread: float, half: float, confidence: float, population: int) -> int:
-    """Fields for a half-width: n0 = (1.1 z s / h)², n = n0 / (1 + n0 / N) (Cochran 1977, section 4.6).
-
-    The factor 1.1 is the standard tier's.
-    """
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    n0 = (1.1 * z * spread / half) ** 2
-    return min(population, max(FLOOR_FIELDS, math.ceil(n0 / (1 + n0 / population))))
+def _fields(config: Config, number: int, spread: float, half: float, population: int) -> int:
+    """Fields for a half-width, by the tier that is asked for."""
+    bounds = targets_of(config)[number].target
+    return fields_needed(
+        spread,
+        half,
+        confidence=bounds.confidence,
+        population=population,
+        tier=config.statistics.tier,
+        reach=(bounds.high - bounds.low) / config.policy.exploration,
+    )
 
 
 def _half_width(spread: float, fields: int, confidence: float, population: int) -> float:
-    """Half-width that a number of fields gives: 1.1 z s sqrt((1 - n/N) / n); 10 spreads without a field."""
+    """Half-width of the standard tier that a number of fields gives; 10 spreads without a field."""
     if fields < 1:
         return 10 * spread
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    return 1.1 * z * spread * math.sqrt((1 - fields / population) / fields)
+    return expected_half_width(spread, fields, confidence=confidence, population=population)
 
 
 def _warnings(

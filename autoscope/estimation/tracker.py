@@ -281,10 +281,13 @@ class QuantityTracker:
             low, high = self._feasible(-math.inf, math.inf)
         estimate = min(max(middle.estimate, low), high)
         met = self._goal.reached(estimate, low, high)
-        what = "hedged betting interval"
+        what, numbers = "hedged betting interval", _numbers(middle, estimate)
         if self._tier != "guaranteed":
+            large_sample = t_half_width(middle, self._goal.confidence)
+            if math.isfinite(large_sample):
+                numbers["large_sample_half_width"] = large_sample
             what += f" until {MINIMUM_FIELDS} fields, {MINIMUM_INFORMATIVE} of them unlike their prediction"
-        return Reading(estimate, low, high, met, self._name(what), _numbers(middle, estimate))
+        return Reading(estimate, low, high, met, self._name(what), numbers)
 
     def _central_limit_reading(self, low: Combined, middle: Combined, high: Combined) -> Reading:
         error = self._standard_error(low.estimate, high.estimate)
