@@ -8,7 +8,7 @@ from autoscope.session.parts import Prepared, SessionParts
 from autoscope.session.past import Past
 from autoscope.session.progress import Listener, Progress, TimeLeft, half_width, time_left, wanted_half_width
 from autoscope.session.runner import SessionRunner
-from autoscope.session.settings import SessionSettings
+from autoscope.session.settings import RecoveryPolicy, SessionSettings
 
 __all__ = [
     "Journal",
@@ -18,6 +18,7 @@ __all__ = [
     "Past",
     "Prepared",
     "Progress",
+    "RecoveryPolicy",
     "SegmentingMeasurer",
     "SessionControl",
     "SessionParts",

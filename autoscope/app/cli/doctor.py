@@ -77,10 +77,13 @@ def _config(path: Path) -> list[Finding]:
 
     try:
         with check(load_config(path)) as checked:
-            licence = checked.specimen.licence or "not said"
-            return [
-                Finding("configuration", True, f"{len(checked.grid)} fields, model {checked.model.kind}"),
-                Finding("licence of the data", True, f"{licence} ({checked.specimen.source or 'no source'})"),
+            found = [
+                Finding("configuration", True, f"{len(checked.grid)} fields, model {checked.model.kind}")
             ]
+            if checked.specimen is not None:
+                licence = checked.specimen.licence or "not said"
+                source = checked.specimen.source or "no source"
+                found.append(Finding("licence of the data", True, f"{licence} ({source})"))
+            return found
     except AutoscopeError as error:
         return [Finding("configuration", False, str(error))]
