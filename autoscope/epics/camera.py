@@ -118,6 +118,6 @@ def _unsigned(data: NDArray[Any]) -> NDArray[Any]:
         return data.copy()
     if data.dtype in (np.dtype(np.int8), np.dtype(np.int16)):
         return data.view(np.dtype(f"u{data.dtype.itemsize}")).copy()
-    if data.dtype == np.dtype(np.int32) and data.size and 0 <= data.min() and data.max() < 2**16:
+    if data.dtype == np.dtype(np.int32) and data.size and data.min() >= 0 and data.max() < 2**16:
         return data.astype(np.uint16)
     raise FrameError(f"the pixels are {data.dtype}, not grey levels of 8 or 16 bit")

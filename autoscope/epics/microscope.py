@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -22,7 +21,7 @@ from autoscope.core import (
 from autoscope.epics.camera import EpicsCamera
 from autoscope.epics.channels import Channels
 from autoscope.epics.clock import ScaledClock
-from autoscope.epics.errors import DisconnectedError, SettingError
+from autoscope.epics.errors import SettingError
 from autoscope.epics.heartbeat import Heartbeat
 from autoscope.epics.limits import joined_envelope
 from autoscope.epics.pv_map import PVMap

@@ -24,8 +24,8 @@ UPDATE_S = 0.02
 MISS_UM = 100.0
 """How far from its target an injected miss leaves the stage."""
 
-MAJOR_ALARM = 2
-NO_ALARM = 0
+MAJOR, STATE_ALARM = 2, 7
+"""EPICS alarm severity and status of an axis that reports an error."""
 
 Worker = Callable[..., Awaitable[Any]]
 
@@ -44,6 +44,7 @@ class Motors:
         self._pvs, self._microscope, self._worker, self._faults = pvs, microscope, worker, faults
         self._task: asyncio.Task[None] | None = None
         self._stalled = asyncio.Event()
+        self._severity = 0
         here = microscope.position()
         for axis, field in AXES.items():
             self._add(axis, getattr(here, field), getattr(microscope.envelope, field) or (0.0, 0.0))
@@ -97,10 +98,15 @@ class Motors:
                     await self._pvs[f"Stage:{axis}.STOP"].write(0)
 
     async def _alarm(self, value: int) -> None:
-        severity = MAJOR_ALARM if value else NO_ALARM
+        self._severity = MAJOR if value else 0
         for axis in AXES:
-            await self._pvs[f"Stage:{axis}.RBV"].alarm.write(severity=severity, status=3 if value else 0)
-            await self._pvs[f"Stage:{axis}.SEVR"].write(severity)
+            await self._pvs[f"Stage:{axis}.SEVR"].write(self._severity)
+            await self._pvs[f"Stage:{axis}.STAT"].write(STATE_ALARM if value else 0)
+            await self._read_back(axis, self._pvs[f"Stage:{axis}.RBV"].value)
+
+    async def _read_back(self, axis: str, value: float) -> None:
+        status = STATE_ALARM if self._severity else 0
+        await self._pvs[f"Stage:{axis}.RBV"].write(value, severity=self._severity, status=status)
 
     async def _go(self) -> None:
         """Starts for the targets as they are now; a stage under way is stopped first, as a motor would."""
@@ -145,7 +151,7 @@ class Motors:
         for axis, field in AXES.items():
             value = math.nan if nan else getattr(here, field)
             if self._pvs[f"Stage:{axis}.RBV"].value != value:
-                await self._pvs[f"Stage:{axis}.RBV"].write(value)
+                await self._read_back(axis, value)
 
 
 def _profile(microscope: Microscope) -> tuple[float, float]:

@@ -33,6 +33,9 @@ WATCH_EVERY_S = 0.1
 
 IDLE, ACQUIRE = 0, 1
 
+READ_ALARM, INVALID = 1, 3
+"""EPICS alarm status and severity of a value that could not be had."""
+
 
 class MicroscopeIOC:
     """Serves a microscope. One thread owns it; the server runs beside it.
@@ -249,10 +252,9 @@ class MicroscopeIOC:
             await pvs["mca1.CALS"].write(spectrum.ev_per_channel)
         except InstrumentError as error:
             print(f"the spectrum failed: {error}", flush=True)
-            severity = 3
-        await pvs["mca1.ACQG"].alarm.write(severity=severity, status=17 if severity else 0, publish=False)
+            severity = INVALID
         await pvs["mca1.ERST"].write(0)
-        await pvs["mca1.ACQG"].write(0)
+        await pvs["mca1.ACQG"].write(0, severity=severity, status=READ_ALARM if severity else 0)
 
     # -- the watchdog ------------------------------------------------------------------------------
 
