@@ -41,10 +41,10 @@ class EpicsCamera:
             "image.width": imaging.width_px, "image.height": imaging.height_px,
             "scan.field_width": imaging.hfw_um, "scan.dwell": imaging.dwell_us,
         }  # fmt: skip
-        for key, value in wanted.items():
+        now = self._channels.numbers(*wanted)
+        changed = [item for item, set_now in zip(wanted.items(), now, strict=True) if item[1] != set_now]
+        for key, value in changed:
             channel = self._channels[key]
-            if channel.number() == value:
-                continue
             channel.write(value)
             read = channel.number()
             if abs(read - value) > 1e-6 * abs(value):
@@ -82,7 +82,7 @@ class EpicsCamera:
         return int(self._channels["image.unique_id"].value) != before
 
     def _fetch(self, imaging: ImagingSettings, number: int) -> NDArray[Any]:
-        shape = tuple(int(self._channels[f"image.data_{side}"].number()) for side in ("height", "width"))
+        shape = tuple(int(n) for n in self._channels.numbers("image.data_height", "image.data_width"))
         if shape != (imaging.height_px, imaging.width_px):
             raise FrameError(
                 f"{self._channels['image.data']} has {shape[1]} x {shape[0]} px,"

@@ -6,7 +6,9 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from autoscope.core import ConfigurationError
@@ -58,7 +60,8 @@ class Channel:
     def __init__(self, key: str, name: str, changed: threading.Condition) -> None:
         self.key, self.name = key, name
         self._changed = changed
-        self._attach = channel_access().ca.use_initial_context
+        self._ca = channel_access().ca
+        self._attach = self._ca.use_initial_context
         self.value: Any = None
         self.severity = 0
         self.falls = 0
@@ -81,27 +84,35 @@ class Channel:
                 self.falls += 1
             self._changed.notify_all()
 
-    def read(self) -> Any:
+    def ask(self) -> None:
+        """Sends the question that the next :meth:`read` waits for; many can be asked at once."""
+        self._require_connected()
+        self._attach()
+        with self._named_errors():
+            self._ca.get(self._pv.chid, wait=False)
+
+    def read(self, *, asked: bool = False) -> Any:
         """The value now, from the server.
 
         Raises:
             DisconnectedError: it is not connected or does not answer.
         """
-        self._require_connected()
-        self._attach()
-        value = self._pv.get(timeout=ANSWER_S, use_monitor=False)
+        if not asked:
+            self.ask()
+        with self._named_errors():
+            value = self._ca.get_complete(self._pv.chid, timeout=ANSWER_S)
         if value is None:
-            raise DisconnectedError(f"{self} did not answer within {ANSWER_S:g} s")
+            raise self._silent()
         return value
 
-    def number(self) -> float:
+    def number(self, *, asked: bool = False) -> float:
         """The value now as a finite number.
 
         Raises:
             ReadbackError: it is not one.
             DisconnectedError: it is not connected or does not answer.
         """
-        value = self.read()
+        value = self.read(asked=asked)
         try:
             number = float(value)
         except (TypeError, ValueError):
@@ -114,9 +125,10 @@ class Channel:
         """The value now as text; an enumeration reads as the name of its state."""
         self._require_connected()
         self._attach()
-        value = self._pv.get(timeout=ANSWER_S, use_monitor=False, as_string=True)
+        with self._named_errors():
+            value = self._pv.get(timeout=ANSWER_S, use_monitor=False, as_string=True)
         if value is None:
-            raise DisconnectedError(f"{self} did not answer within {ANSWER_S:g} s")
+            raise self._silent()
         return str(value)
 
     def write(self, value: object, *, wait: bool = True) -> None:
@@ -127,8 +139,11 @@ class Channel:
         """
         self._require_connected()
         self._attach()
-        done = self._pv.put(value, wait=wait, timeout=ANSWER_S)
-        if done is None or done < 0:
+        done = threading.Event()
+        with self._named_errors():
+            self._pv.put(value, callback=(lambda **ignored: done.set()) if wait else None)
+            self._ca.flush_io()
+        if wait and not done.wait(ANSWER_S):
             raise DisconnectedError(f"{self} did not take {value!r} within {ANSWER_S:g} s")
 
     def unit(self) -> str:
@@ -139,9 +154,10 @@ class Channel:
         """Value, unit, limits, alarm: everything that the server says."""
         self._require_connected()
         self._attach()
-        details = self._pv.get_with_metadata(timeout=ANSWER_S, form="ctrl", use_monitor=False)
+        with self._named_errors():
+            details = self._pv.get_with_metadata(timeout=ANSWER_S, form="ctrl", use_monitor=False)
         if details is None:
-            raise DisconnectedError(f"{self} did not answer within {ANSWER_S:g} s")
+            raise self._silent()
         return dict(details)
 
     def require_no_alarm(self) -> None:
@@ -154,13 +170,25 @@ class Channel:
             raise AlarmError(f"{self} is in a {'major' if self.severity == MAJOR else 'invalid'} alarm")
 
     def close(self) -> None:
-        """Gives the PV up."""
+        """Gives the PV up. The library keeps one connection for each name, for whoever asks next."""
         self._attach()
-        chid = self._pv.chid
-        self._pv.clear_callbacks()
-        self._pv.disconnect()
-        if chid is not None:
-            channel_access().ca.clear_channel(chid)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._pv.disconnect()
+        self.connected = False
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        """Around every call of the library: its errors get a name, its warnings are no news."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
+        except (self._ca.ChannelAccessException, self._ca.ChannelAccessGetFailure) as error:
+            raise DisconnectedError(f"{self}: {error}") from error
+
+    def _silent(self) -> DisconnectedError:
+        return DisconnectedError(f"{self} did not answer within {ANSWER_S:g} s")
 
     def _require_connected(self) -> None:
         if not self.connected:
@@ -194,6 +222,17 @@ class Channels(Mapping[str, Channel]):
     def missing(self) -> tuple[Channel, ...]:
         """What is not connected now."""
         return tuple(channel for channel in self.values() if not channel.connected)
+
+    def numbers(self, *keys: str) -> tuple[float, ...]:
+        """Several values now, asked for at once.
+
+        Raises:
+            ReadbackError: one is not a finite number.
+            DisconnectedError: one is not connected or does not answer.
+        """
+        for key in keys:
+            self[key].ask()
+        return tuple(self[key].number(asked=True) for key in keys)
 
     def wait_connected(self, timeout_s: float) -> tuple[Channel, ...]:
         """Waits for all connections and first values; returns what is still missing then."""

@@ -189,8 +189,8 @@ class EpicsMicroscope(Microscope):
             self._stage.stop()
 
     def _do_read_beam(self) -> BeamSettings:
-        numbers = {name: self._channels[key].number() for name, key in BEAM.items()}
-        return BeamSettings(detector=self._channels["beam.detector"].text(), **numbers)
+        kv, current_pa, distance_mm = self._channels.numbers(*BEAM.values())
+        return BeamSettings(kv, current_pa, self._channels["beam.detector"].text(), distance_mm)
 
     def _do_set_beam(self, beam: BeamSettings) -> None:
         self._take_charge()

@@ -161,8 +161,8 @@ class EpicsStage:
             together.write(0)
 
     def _read(self) -> StagePosition:
-        values = {FIELDS[name]: self._channel(name, "readback").number() for name in self.axes}
-        return StagePosition(**values)
+        values = self._channels.numbers(*(f"stage.{name}.readback" for name in self.axes))
+        return StagePosition(**{FIELDS[name]: value for name, value in zip(self.axes, values, strict=True)})
 
     def _channel(self, axis: str, signal: str) -> Channel:
         return self._channels[f"stage.{axis}.{signal}"]

@@ -24,6 +24,9 @@ UPDATE_S = 0.02
 MISS_UM = 100.0
 """How far from its target an injected miss leaves the stage."""
 
+NAN_S = 0.5
+"""Real seconds after which an injected NaN is over."""
+
 MAJOR, STATE_ALARM = 2, 7
 """EPICS alarm severity and status of an axis that reports an error."""
 
@@ -137,6 +140,9 @@ class Motors:
         for axis in axes:
             await self._pvs[f"Stage:{axis}.VAL"].write(getattr(self._microscope.position(), AXES[axis]))
             await self._pvs[f"Stage:{axis}.DMOV"].write(1)
+        if nan:
+            await asyncio.sleep(NAN_S)
+            await self._publish()
 
     async def _travel(self, target: StagePosition) -> None:
         await self._worker(partial(self._microscope.begin_move, target))
@@ -163,4 +169,9 @@ def _profile(microscope: Microscope) -> tuple[float, float]:
     far = microscope.predict_travel_s(np.array([1e6, 2e6, 1e-6, 4e-6]))
     speed = 1e6 / float(far[1] - far[0])
     root = float(far[3] - far[2]) / 2e-3  # 2 (sqrt(4) - sqrt(1)) 1e-3 / sqrt(a)
-    return speed, speed * root**2 if root > 0 else 0.0
+    return _rounded(speed), _rounded(speed * root**2)
+
+
+def _rounded(value: float) -> float:
+    """Nine digits: what differences of predictions are good for."""
+    return float(f"{value:.9g}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +36,14 @@ IDLE, ACQUIRE = 0, 1
 
 READ_ALARM, INVALID = 1, 3
 """EPICS alarm status and severity of a value that could not be had."""
+
+
+class _PromptContext(Context):  # type: ignore[misc]
+    """Answers leave at once: the listening socket that caproto hands to asyncio keeps Nagle's delay of 40 ms."""
+
+    async def tcp_handler(self, client: Any, addr: Any) -> None:
+        client.writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await super().tcp_handler(client, addr)
 
 
 class MicroscopeIOC:
@@ -75,7 +84,7 @@ class MicroscopeIOC:
 
         watchdog = asyncio.create_task(self._watch())
         try:
-            await Context(self.pvs.by_name).run(startup_hook=announce)
+            await _PromptContext(self.pvs.by_name).run(startup_hook=announce)
         finally:
             watchdog.cancel()
             self._microscope.make_safe()
