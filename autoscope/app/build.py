@@ -124,8 +124,8 @@ def _stated_region(config: Config) -> Region | None:
 def _reachable(envelope: Envelope) -> Rectangle:
     if envelope.x_um is None or envelope.y_um is None:
         raise ConfigurationError(
-            "region: give rectangle_um or polygon_um: neither the envelope nor the instrument's soft limits say"
-            " where the specimen is"
+            "region: give rectangle_um or polygon_um: neither the envelope nor the instrument's soft limits"
+            " say where the specimen is"
         )
     return Rectangle(envelope.x_um[0], envelope.y_um[0], envelope.x_um[1], envelope.y_um[1])
 

@@ -91,7 +91,7 @@ class EpicsCamera:
         data = np.asarray(self._channels["image.data"].read()).ravel()
         if data.size < shape[0] * shape[1]:
             raise FrameError(
-                f"{self._channels['image.data']} has {data.size} pixels, {shape[1]} x {shape[0]} were promised"
+                f"{self._channels['image.data']} has {data.size} pixels, not {shape[1]} x {shape[0]}"
             )
         if int(self._channels["image.unique_id"].number()) != number:
             raise FrameError(

@@ -92,7 +92,7 @@ class Recovery:
         return "" if health.ok else "; ".join(health.problems)
 
     def _wait(self, what: str, error: InstrumentError) -> None:
-        """Makes the instrument as safe as can be, and waits until it is well; raises ``error`` if it is not."""
+        """Makes the instrument safe and waits until it is well; raises ``error`` where it is not in time."""
         limit_s, began_s = self._settings.recovery.wait_s, time.monotonic()
         if limit_s <= 0:
             raise error

@@ -14,7 +14,7 @@ def run(options: argparse.Namespace) -> int:
     """Serves the simulated microscope over Channel Access until Ctrl-C."""
     if not options.time_scale > 0:
         raise ConfigurationError(
-            f"--time-scale {options.time_scale:g} must be positive: seconds on the wall for each simulated one"
+            f"--time-scale {options.time_scale:g} must be positive: real seconds for each simulated one"
         )
     from autoscope.app.digital_twin import digital_twin
     from autoscope.epics.ioc import MicroscopeIOC, serve

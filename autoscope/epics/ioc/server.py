@@ -39,7 +39,7 @@ READ_ALARM, INVALID = 1, 3
 
 
 class _PromptContext(Context):  # type: ignore[misc]
-    """Answers leave at once: the listening socket that caproto hands to asyncio keeps Nagle's delay of 40 ms."""
+    """Answers leave at once: the socket that caproto hands to asyncio keeps Nagle's delay of 40 ms."""
 
     async def tcp_handler(self, client: Any, addr: Any) -> None:
         client.writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
