@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import subprocess
@@ -50,8 +51,13 @@ os.environ.update(  # the library reads it once, when it is first used
 )
 
 
+NUMBERS = itertools.count()
+
+
 class Server:
     """A process that serves a microscope, and prints SIMULATION when clients can connect."""
+
+    prefix = ""
 
     def __init__(self, log: Path, port: int, *arguments: str) -> None:
         self._arguments, self._port, self.log = arguments, port, log
@@ -124,8 +130,9 @@ def make(quick: Server) -> Make:
 
 @pytest.fixture
 def own(noise: Path, tmp_path: Path) -> Iterator[Server]:
-    """An IOC of the test's own, under the prefix ``O:``."""
-    script = Path(__file__).parent / "serve_noise.py"
-    server = Server(tmp_path / "own.log", OWN, str(script), str(noise), "O:", "1.0")
+    """An IOC of the test's own, under a prefix of its own: names that were dead are looked for seldom."""
+    script, prefix = Path(__file__).parent / "serve_noise.py", f"O{next(NUMBERS)}:"
+    server = Server(tmp_path / "own.log", OWN, str(script), str(noise), prefix, "1.0")
+    server.prefix = prefix
     yield server
     server.kill()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -159,10 +160,10 @@ def test_the_motors_soft_limits_join_the_envelope(make: Make) -> None:
         assert microscope.envelope.y_um == (0.0, 200.0)
 
 
-def test_a_server_that_dies_in_the_middle_of_a_scan_is_a_lost_connection(own: object, make: Make) -> None:
-    microscope = make(prefix="O:")
+def test_a_server_that_dies_in_the_middle_of_a_scan_is_a_lost_connection(own: Any, make: Make) -> None:
+    microscope = make(prefix=own.prefix)
     go(microscope)
-    own.kill()  # type: ignore[attr-defined]
+    own.kill()
     began_s = time.monotonic()
     with pytest.raises(DisconnectedError):
         microscope.acquire_image(ImagingSettings(20.0, 1000, 1000, 10.0))

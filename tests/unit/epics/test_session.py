@@ -104,7 +104,7 @@ def test_a_server_that_comes_back_is_waited_for(own: Any, tmp_path: Path) -> Non
             restarts.append(threading.Thread(target=replug))
             restarts[0].start()
 
-    result = run_session(configuration("O:", wait_s=90.0), tmp_path / "s", listener=pull)
+    result = run_session(configuration(own.prefix, wait_s=90.0), tmp_path / "s", listener=pull)
     restarts[0].join()
     assert result.finish_reason == "budget_spent"
     said = warnings_of(tmp_path / "s")
@@ -124,10 +124,10 @@ def test_a_killed_session_leaves_the_beam_blanked_within_two_seconds(own: Any) -
     script = (
         "import time, tomllib\n"
         "from autoscope.epics import EpicsMicroscope, PVMap, default_pvs\n"
-        "m = EpicsMicroscope(PVMap.model_validate(tomllib.loads(default_pvs())), prefix='O:')\n"
+        f"m = EpicsMicroscope(PVMap.model_validate(tomllib.loads(default_pvs())), prefix={own.prefix!r})\n"
         "m._do_blank(False)\nprint('unblanked', flush=True)\ntime.sleep(60)"
     )
-    channels = Channels({"blank": "O:Beam:Blank", "beat": "O:Heartbeat"})
+    channels = Channels({"blank": f"{own.prefix}Beam:Blank", "beat": f"{own.prefix}Heartbeat"})
     assert channels.wait_connected(5.0) == ()
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=ROOT) as process:
         assert process.stdout is not None
