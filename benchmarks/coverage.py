@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from tables import SYNTHETIC, Table, from_specimen
 
 from autoscope.estimation import MINIMUM_FIELDS
-from autoscope.perception.overview import OverviewPredictor
+from autoscope.perception.overview_predictor import OverviewPredictor
 from autoscope.survey import Policy, Statistics, Survey, TableSource, Target, run
 from autoscope_policies import make_policy
 
@@ -79,7 +79,7 @@ def simulate(
         grid=table.grid,
         targets=(target,),
         policy=make(policy),
-        predictor=OverviewPredictor(len(table.grid), 0.0, 1.0, table.features),
+        predictor=OverviewPredictor(len(table.grid), 0.0, 1.0, table.groups),
         statistics=Statistics(tier, exploration),
         seed=seed,
         travel_s=_travel_s,

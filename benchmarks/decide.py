@@ -17,7 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from autoscope.core import Rectangle
-from autoscope.perception.overview import OverviewPredictor
+from autoscope.perception.overview_predictor import OverviewPredictor
 from autoscope.survey import Statistics, Survey, TableSource, Target, lay_grid, step
 from autoscope_policies import POLICIES, make_policy
 
@@ -28,12 +28,13 @@ def measure(side: int, policy: str, steps: int) -> tuple[float, float]:
     n = side * side
     box = Rectangle(0.0, 0.0, 10.0 * side, 10.0 * side)
     values = rng.beta(2, 8, n)
-    features = np.column_stack([values + 0.05 * rng.standard_normal(n), rng.standard_normal((n, 17))])
+    grey = np.column_stack([values + 0.05 * rng.standard_normal(n), rng.standard_normal((n, 18))])
+    groups = (grey, rng.standard_normal((n, 17)), rng.standard_normal((n, 16)))
     survey = Survey(
         grid=lay_grid(box, [box], 10.0, 10.0),
         targets=(Target("area_fraction", "phase", 1e-6, None, 0.95),),
         policy=make_policy(policy),
-        predictor=OverviewPredictor(n, 0.0, 1.0, features),
+        predictor=OverviewPredictor(n, 0.0, 1.0, groups),
         statistics=Statistics(),
         seed=0,
         travel_s=lambda distance_um: distance_um / 500.0 + 1.0,

@@ -24,10 +24,9 @@ from numpy.typing import NDArray
 from overviews import overview, strip, synthetic
 
 from autoscope.app.truth import TruthMeasurer
-from autoscope.perception.overview import OverviewPredictor
 from autoscope.perception.overview_card import read_reader_card, shipped_reader
-from autoscope.perception.overview_competition import CompetingPredictor
-from autoscope.perception.overview_predicting import overview_groups
+from autoscope.perception.overview_groups import overview_groups
+from autoscope.perception.overview_predictor import OverviewPredictor
 from autoscope.session import TargetMeasure
 from autoscope.survey import FieldGrid, Predictor, Statistics, Survey, TableSource, Target, lay_grid, run
 from autoscope_policies import make_policy
@@ -92,15 +91,16 @@ def population(case: Case, data: Path, folder: Path, reader: Path) -> Population
 
 
 def predictors(people: Population) -> dict[str, Callable[[], Predictor]]:
-    n, (grey, seen) = len(people.grid), people.groups
+    n, (grey, tails, seen) = len(people.grid), people.groups
     rng = np.random.default_rng(0)
     junk = tuple(rng.standard_normal(group.shape) for group in people.groups)
     return {
         "none": lambda: OverviewPredictor(n, 0.0, 1.0),
-        "grey": lambda: OverviewPredictor(n, 0.0, 1.0, grey),
-        "reader": lambda: OverviewPredictor(n, 0.0, 1.0, seen),
-        "both": lambda: CompetingPredictor(n, 0.0, 1.0, people.groups),
-        "junk": lambda: CompetingPredictor(n, 0.0, 1.0, junk),
+        "bins": lambda: OverviewPredictor(n, 0.0, 1.0, [grey]),
+        "grey": lambda: OverviewPredictor(n, 0.0, 1.0, [grey, tails]),
+        "reader": lambda: OverviewPredictor(n, 0.0, 1.0, [seen]),
+        "trained": lambda: OverviewPredictor(n, 0.0, 1.0, people.groups),
+        "junk": lambda: OverviewPredictor(n, 0.0, 1.0, junk),
     }
 
 

@@ -34,6 +34,7 @@ class Series:
     crop_px: int
     augmentation: Augmentation
     goal: tuple[str, str, float]
+    unsure_rim_px: int = 0
 
 
 SERIES = {
@@ -44,6 +45,8 @@ SERIES = {
         crop_px=256,
         augmentation=Augmentation(scale=0.5),
         goal=("cementite", "f1", 0.85),
+        # the masks leave out particles that the image's edge cuts: not learned from, but scored
+        unsure_rim_px=30,
     ),
     # spots of the common alloy, and in each fold one alloy or preparation that occurs only once
     "superalloy": Series(
@@ -85,6 +88,7 @@ def settings_of(series: Series, args: argparse.Namespace) -> TrainingSettings:
         steps=args.steps,
         batch=batch,
         crop_px=series.crop_px,
+        unsure_rim_px=series.unsure_rim_px,
         learning_rate=args.learning_rate,
         encoder_rate=0.3 if pretrained else 1.0,
         validation_share=0.0,

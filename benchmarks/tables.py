@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from overviews import overview
 from scipy.ndimage import gaussian_filter
 
-from autoscope.core import BeamSettings, Frame, ImagingSettings, Rectangle, StagePosition
+from autoscope.core import Rectangle
 from autoscope.estimation import area_fraction
-from autoscope.perception.overview import overview_features
+from autoscope.perception.overview_card import shipped_reader
+from autoscope.perception.overview_groups import overview_groups
 from autoscope.survey import FieldGrid, lay_grid
-
-if TYPE_CHECKING:
-    from autoscope_simulators.specimen_file import SpecimenFile
 
 SIDE = 64
 HFW_UM = 50.0
 OVERVIEW_PX = 512
+FIELD_PX = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +31,13 @@ class Table:
         name: for the printed table.
         grid: the fields.
         values: ``1 x fields``, true area fractions.
-        features: ``fields x d``, what an overview would say.
+        groups: ``fields x d`` each, what an overview would say.
     """
 
     name: str
     grid: FieldGrid
     values: NDArray[np.float64]
-    features: NDArray[np.float64]
+    groups: tuple[NDArray[np.float64], ...]
 
     @property
     def truth(self) -> float:
@@ -69,7 +68,7 @@ def banded(*, seed: int = 1, error: float = 0.35) -> Table:
     bands = np.clip(np.sin(2 * np.pi * rows / 9.1), 0, None)
     level = 0.11 + 0.22 * bands + 0.06 * _smooth(rng, 2.0) + 0.05 * rng.standard_normal((SIDE, SIDE))
     values = np.clip(level, 0, 1).ravel()
-    return Table("banded", _square_grid(), values[None], _overview(values, rng, error))
+    return Table("banded", _square_grid(), values[None], (_overview(values, rng, error),))
 
 
 def clustered(*, seed: int = 2, error: float = 0.35) -> Table:
@@ -77,27 +76,28 @@ def clustered(*, seed: int = 2, error: float = 0.35) -> Table:
     rng = np.random.default_rng(seed)
     level = _smooth(rng, 2.5) + 0.3 * rng.standard_normal((SIDE, SIDE))
     values = np.clip(0.28 * np.clip(level - 0.9, 0, None), 0, 1).ravel()
-    return Table("clustered", _square_grid(), values[None], _overview(values, rng, error))
+    return Table("clustered", _square_grid(), values[None], (_overview(values, rng, error),))
 
 
 def junk(*, seed: int = 1) -> Table:
     """The banded phase with an overview that means nothing."""
     table = banded(seed=seed)
     rng = np.random.default_rng(seed + 1)
-    return Table("banded, junk overview", table.grid, table.values, rng.standard_normal((SIDE**2, 9)))
+    return Table("banded, junk overview", table.grid, table.values, (rng.standard_normal((SIDE**2, 9)),))
 
 
 SYNTHETIC: dict[str, Callable[[], Table]] = {"banded": banded, "clustered": clustered, "junk": junk}
 
 
-def from_specimen(path: Path, class_name: str, hfw_um: float, overview_hfw_um: float | None = None) -> Table:
-    """The table of a specimen file: true area fractions, and features of an ideal overview.
+def from_specimen(path: Path, class_name: str, hfw_um: float) -> Table:
+    """The table of a specimen file: true area fractions, and the overview of the simulated microscope.
+
+    A field is 16 overview pixels wide; grey levels, their tails and the trained reader describe it.
 
     Args:
         path: specimen file with truth.
         class_name: the class whose area fraction is asked.
         hfw_um: edge of the square fields.
-        overview_hfw_um: overview frame width; ten fields by default, 512 pixels wide.
     """
     from autoscope_simulators.specimen_file import SpecimenFile
 
@@ -113,23 +113,6 @@ def from_specimen(path: Path, class_name: str, hfw_um: float, overview_hfw_um: f
             rectangle = grid.rectangle(field)
             labels, valid = specimen.truth_window(rectangle), specimen.valid_pixels(rectangle)
             values[0, field] = area_fraction(labels, names.index(class_name), valid=valid)
-        frame = _overview_frame(specimen, (overview_hfw_um or 10 * hfw_um) / OVERVIEW_PX)
-        features = overview_features([frame], grid.x_um, grid.y_um, grid.hfw_um, grid.vfw_um)
-    return Table(f"{path.stem}:{class_name}", grid, values, features)
-
-
-def _overview_frame(specimen: SpecimenFile, pixel_um: float) -> Frame:
-    """The whole specimen at about the overview's pixel size, with shot noise, as one frame."""
-    name = "bse" if "bse" in specimen.detectors else specimen.detectors[0]
-    levels = specimen.levels(name)
-    wanted = max(0, round(np.log2(pixel_um * 1000 / specimen.pixel_nm)))
-    n = min(wanted, len(levels) - 1)
-    height, width = levels[n].shape
-    pixels = levels[n].read(0, height, 0, width)
-    full = np.iinfo(pixels.dtype).max
-    noisy = pixels + 0.03 * full * np.random.default_rng(0).standard_normal(pixels.shape)
-    hfw_um = width * specimen.pixel_nm * 2**n / 1000
-    imaging = ImagingSettings(hfw_um, width, height, 1.0)
-    centre = StagePosition(hfw_um / 2, imaging.vfw_um / 2)
-    digital = np.clip(noisy, 0, full).astype(pixels.dtype)
-    return Frame(digital, centre, imaging, BeamSettings(), 0.0, 1, 0.0, specimen.name)
+        frames = overview(specimen, hfw_um / FIELD_PX, OVERVIEW_PX, 1.0, 5)
+    groups = overview_groups(frames, grid.x_um, grid.y_um, grid.hfw_um, grid.vfw_um, reader=shipped_reader())
+    return Table(f"{path.stem}:{class_name}", grid, values, groups)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+PredictorKind = Literal["trained", "grey", "none"]
+"""What reads the overview: the trained reader and grey levels, grey levels alone, or nothing."""
 Quantity = Literal["area_fraction", "inclusions_per_mm2", "grain_size"]
 SYNTHETIC = "synthetic:"
 
@@ -211,10 +214,10 @@ def _check_thresholds(kind: str | None, thresholds: tuple[float, ...], classes: 
 class PolicyConfig(Section):
     """How fields are chosen."""
 
-    kind: Literal["raster", "uniform", "systematic", "proportional", "active", "greedy", "learned"] = (
-        "proportional"
-    )
+    kind: Literal["raster", "uniform", "systematic", "proportional", "active", "greedy", "learned"] = "active"
     exploration: Annotated[float, Field(gt=0, le=1)] = 0.2
+    predictor: PredictorKind | None = None
+    options: Mapping[str, float | int] = Field(default_factory=dict)
     weights: Path | None = None
 
 

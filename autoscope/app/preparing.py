@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoscope.app.build import ModelChoice, imaging, policy_of, targets_of
-from autoscope.app.config import Config
+from autoscope.app.config import Config, PredictorKind
 from autoscope.app.truth import TruthMeasurer
 from autoscope.core import ConfigurationError, Frame, Rectangle
 from autoscope.microscope import Microscope
-from autoscope.perception.overview import OverviewPredictor, overview_features
+from autoscope.perception.overview_card import shipped_reader
+from autoscope.perception.overview_groups import overview_groups
+from autoscope.perception.overview_predictor import OverviewPredictor
 from autoscope.session import Measurer, Prepared, SegmentingMeasurer
 from autoscope.survey import FieldGrid, Statistics, Survey, Target
 from autoscope_simulators import SpecimenFile
@@ -40,7 +42,7 @@ def survey_of(config: Config, grid: FieldGrid, microscope: Microscope, frames: S
         grid=grid,
         targets=targets,
         policy=policy_of(config),
-        predictor=predictor_of(len(grid), targets, features_of(grid, frames)),
+        predictor=predictor_of(len(grid), targets, groups_of(grid, frames, predictor_kind(config))),
         statistics=Statistics(tier=config.statistics.tier, exploration=config.policy.exploration),
         seed=config.seed,
         travel_s=microscope.predict_travel_s,
@@ -49,18 +51,36 @@ def survey_of(config: Config, grid: FieldGrid, microscope: Microscope, frames: S
     )
 
 
-def features_of(grid: FieldGrid, frames: Sequence[Frame]) -> NDArray[np.float64] | None:
-    """``fields x d``, all that a predictor ever sees of the overview; None without one."""
-    if not frames:
-        return None
-    return overview_features(frames, grid.x_um, grid.y_um, grid.hfw_um, grid.vfw_um)
+def groups_of(
+    grid: FieldGrid, frames: Sequence[Frame], predictor: PredictorKind
+) -> tuple[NDArray[np.float64], ...]:
+    """``fields x d`` each, all that a predictor ever sees of the overview; none without one.
+
+    Raises:
+        ModelError: the trained reader is damaged.
+    """
+    if not frames or predictor == "none":
+        return ()
+    reader = shipped_reader() if predictor == "trained" else None
+    return overview_groups(frames, grid.x_um, grid.y_um, grid.hfw_um, grid.vfw_um, reader=reader)
 
 
 def predictor_of(
-    n_fields: int, targets: Sequence[Target], features: NDArray[np.float64] | None
+    n_fields: int, targets: Sequence[Target], groups: Sequence[NDArray[np.float64]]
 ) -> OverviewPredictor:
     """The predictor that a session begins with."""
-    return OverviewPredictor(n_fields, [t.low for t in targets], [t.high for t in targets], features)
+    return OverviewPredictor(n_fields, [t.low for t in targets], [t.high for t in targets], groups)
+
+
+def predictor_kind(config: Config) -> PredictorKind:
+    """What reads the overview: the trained reader where a network segments anyway, else grey levels.
+
+    The reader needs torch, which takes seconds to start and which a session without a network does not
+    need otherwise.
+    """
+    if config.policy.predictor is not None:
+        return config.policy.predictor
+    return "grey" if config.model.kind in ("threshold", "truth") else "trained"
 
 
 def _measurer(

@@ -249,7 +249,10 @@ class EpicsMicroscope(Microscope):
         )
 
     def _do_read_health(self) -> Health:
-        lost = [f"{channel} is not connected" for channel in self._channels.missing]
+        missing = [str(channel) for channel in self._channels.missing]
+        lost = []
+        if missing:
+            lost = [f"{len(missing)} of {len(self._channels)} PVs are not connected, {missing[0]} among them"]
         wrong = [said for key, said in HEALTH.items() if key in self._channels and not self._is_well(key)]
         return Health(not (lost or wrong), (*lost, *wrong))
 

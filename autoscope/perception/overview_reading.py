@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoscope.core import Frame
-from autoscope.perception.overview import field_owners
+from autoscope.perception.overview_fields import field_owners
 from autoscope.perception.overview_grey import grey_channels, overview_scale
 from autoscope.perception.overview_pooling import field_means
 

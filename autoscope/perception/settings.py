@@ -122,6 +122,8 @@ class TrainingSettings(Settings):
         crop_px: edge of the square crops, px; a multiple of the network's stride.
         balanced_share: share of the crops that are centred on a pixel of a class drawn at random, each
             class alike, so that rare classes are seen.
+        unsure_rim_px: width of the rim of every training image whose labels are not learned from, px: for
+            masks that leave out the features which the image's edge cuts.
         learning_rate: peak of the one-cycle schedule (Smith & Topin 2019).
         encoder_rate: factor on the learning rate for the encoder; below 1 for pretrained weights.
         weight_decay: of AdamW.
@@ -142,6 +144,7 @@ class TrainingSettings(Settings):
     batch: Annotated[int, Field(ge=2)] = 8
     crop_px: Annotated[int, Field(ge=32)] = 256
     balanced_share: Share = 0.5
+    unsure_rim_px: Annotated[int, Field(ge=0)] = 0
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
     encoder_rate: Annotated[float, Field(ge=0.0)] = 1.0
     weight_decay: Annotated[float, Field(ge=0.0)] = 1e-3

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from segmentation_models_pytorch.losses import DiceLoss
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 
-from autoscope.core import ModelError, component_rng
+from autoscope.core import ConfigurationError, ModelError, component_rng
 from autoscope.perception.architecture import build_network
 from autoscope.perception.augmentation import PreparedImage, draw_batch
 from autoscope.perception.card import EncoderWeights
@@ -38,6 +39,8 @@ _SETTLING_BATCHES = 16
 """Batches from which the averaged weights' normalisation statistics are computed before they are used."""
 _WARM_UP = 0.2
 """Share of the steps in which the learning rate rises."""
+_UNSURE = 255
+"""Label of pixels that are not learned from; classes are far fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ class Trainer:
         decay: Any = get_ema_multi_avg_fn(settings.average_decay)  # type: ignore[no-untyped-call]
         self._average = AveragedModel(self._network, multi_avg_fn=decay)
         self._optimiser = self._make_optimiser()
-        self._dice = DiceLoss("multiclass", from_logits=True)
+        self._dice = DiceLoss("multiclass", from_logits=True, ignore_index=_UNSURE)
         self._step, self._best = 0, _Best()
 
     @property
@@ -225,7 +228,7 @@ class Trainer:
     def _sampler(self) -> CropSampler:
         settings = self.settings
         return CropSampler(
-            [one.labels for one in self._data.training],
+            [_without_rim(one, settings.unsure_rim_px) for one in self._data.training],
             len(self.classes),
             settings.crop_px,
             settings.balanced_share,
@@ -234,8 +237,9 @@ class Trainer:
 
     def _prepare(self, one: LabelledImage) -> PreparedImage:
         grey = grey_levels(one.micrograph.pixels, self.settings.preprocessing).astype(np.float16)
+        labels = _without_rim(one, self.settings.unsure_rim_px)
         return PreparedImage(
-            torch.from_numpy(grey).to(self._device), torch.tensor(one.labels, device=self._device)
+            torch.from_numpy(grey).to(self._device), torch.tensor(labels, device=self._device)
         )
 
     def _batch(
@@ -287,7 +291,7 @@ class Trainer:
         return value
 
     def _loss(self, scores: Tensor, labels: Tensor) -> Tensor:
-        entropy = functional.cross_entropy(scores, labels)
+        entropy = functional.cross_entropy(scores, labels, ignore_index=_UNSURE)
         if not self.settings.dice_weight:
             return entropy
         dice: Tensor = self._dice(scores, labels)
@@ -335,3 +339,16 @@ class Trainer:
 
 def _copied(network: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+
+
+def _without_rim(one: LabelledImage, rim_px: int) -> NDArray[np.uint8]:
+    """The labels, with the rim marked as not to be learned from."""
+    height, width = one.labels.shape
+    if 2 * rim_px >= min(height, width):
+        raise ConfigurationError(
+            f"unsure_rim_px = {rim_px} leaves nothing of {one.name}, {width} x {height} px"
+        )
+    labels = np.full_like(one.labels, _UNSURE)
+    inner = (slice(rim_px, height - rim_px), slice(rim_px, width - rim_px))
+    labels[inner] = one.labels[inner]
+    return labels

@@ -37,8 +37,10 @@ class Visit:
         decision: why it was visited, and with which propensity.
         frame: index of its frame in the session, None where there is none.
         observations: one for each target.
-        influence: one for each target, |a (y - f) / q| in the quantity's unit: how far this one field
-            moved its pseudo-value (METHODS, equation 1); 0 for a lost field.
+        influence: one for each target, a |y - f| / q in the quantity's unit: how far this one field moved
+            its pseudo-value (METHODS, equation 1). Where the answer t is nearer, a |y - t| / q: a prediction
+            that is the same for all fields, such as the first one, cancels out of the pseudo-value. 0 for a
+            lost field.
     """
 
     decision: DecisionDocument
@@ -136,14 +138,17 @@ def gather(view: SessionView) -> Evidence:
         resumed=sum(isinstance(d, ResumedDocument) for d in documents),
         result=result,
         fields=fields,
-        visits=_visits(documents, started.targets, fields["weight"]),
+        visits=_visits(documents, started.targets, [q.estimate for q in result.quantities], fields["weight"]),
         overview=tuple(d for d in documents if isinstance(d, FrameDocument) and d.purpose == "overview"),
         progress=tuple(_progress(documents, k) for k in range(len(started.targets))),
     )
 
 
 def _visits(
-    documents: Sequence[Document], targets: Sequence[TargetRecord], weight: NDArray[Any]
+    documents: Sequence[Document],
+    targets: Sequence[TargetRecord],
+    answers: Sequence[float | None],
+    weight: NDArray[Any],
 ) -> tuple[Visit, ...]:
     frames = {
         d.field: d.frame
@@ -160,15 +165,23 @@ def _visits(
         present = tuple(observation for observation in seen if observation is not None)
         if len(present) < len(targets):
             continue  # in flight when the session was interrupted
-        influence = tuple(_influence(o, decision, float(weight[decision.field])) for o in present)
+        influence = tuple(
+            _influence(o, decision, float(weight[decision.field]), answer)
+            for o, answer in zip(present, answers, strict=True)
+        )
         visits.append(Visit(decision, frames.get(decision.field), present, influence))
     return tuple(visits)
 
 
-def _influence(observation: ObservationDocument, decision: DecisionDocument, weight: float) -> float:
+def _influence(
+    observation: ObservationDocument, decision: DecisionDocument, weight: float, answer: float | None
+) -> float:
     if observation.value is None:
         return 0.0
-    return weight * abs(observation.value - (observation.predicted or 0.0)) / decision.propensity
+    departure = abs(observation.value - (observation.predicted or 0.0))
+    if answer is not None:
+        departure = min(departure, abs(observation.value - answer))
+    return weight * departure / decision.propensity
 
 
 def _progress(documents: Sequence[Document], target: int) -> Progress:

@@ -18,6 +18,7 @@ from autoscope.report.specimen_map import Background, draw_background, draw_map
 from autoscope.report.wording import (
     CENSUS,
     FINISH,
+    JOINT,
     TIERS,
     Answer,
     Scale,
@@ -74,6 +75,7 @@ def render_page(evidence: Evidence) -> str:
         state=_state(evidence),
         finish=_finish(evidence),
         tier=CENSUS if _census(evidence) else TIERS[started.tier],
+        joint=JOINT if len(started.targets) > 1 and not _census(evidence) else "",
         cost=_cost(evidence),
         method=_method(evidence),
         warnings=tuple(w for w in result.warnings if w != NEVER_FINISHED),  # its banner says so

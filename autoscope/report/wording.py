@@ -19,18 +19,32 @@ FINISH: dict[FinishReason, str] = {
 TIERS: dict[Tier, str] = {
     "standard": (
         "Large-sample interval (Student t on the weighted pseudo-values), widened by a tenth to pay for"
-        " stopping when it is narrow enough (Chow and Robbins 1965). With fewer than 50 measured fields it is"
-        " only indicative."
+        " stopping when it is narrow enough (Chow and Robbins 1965). It promises that of many such sessions,"
+        " each ended by the program because its interval was narrow enough, about the stated share holds the"
+        " true value. It does not promise that for a session that somebody watched and ended because of the"
+        " value that was seen, nor for an interval read off on the way: of those, watched all along, about a"
+        " third of the sessions are wrong at some look. With fewer than 50 measured fields it is only"
+        " indicative."
     ),
     "anytime": (
-        "Asymptotic confidence sequence: it may be looked at after every field and stopped at any moment"
-        " without losing its coverage. It rests on large samples."
+        "Asymptotic confidence sequence (Waudby-Smith et al. 2021): it may be looked at after every field"
+        " and stopped at any moment and for any reason, the value that was seen included, and keeps its"
+        " promise, at the price of about twice the fields. It does not promise anything for small samples: on"
+        " a rare phase with a policy that avoids it, the early intervals can be wrong."
     ),
     "guaranteed": (
-        "Betting confidence sequence: it holds for every number of fields, every policy and every moment of"
-        " stopping, without a large-sample approximation."
+        "Betting confidence sequence (Waudby-Smith and Ramdas 2024): it holds for every number of fields,"
+        " every policy and every moment of stopping, without a large-sample approximation, because a field's"
+        " value can only lie between its bounds. The price is several times the fields of the large-sample"
+        " interval."
     ),
 }
+
+JOINT = (
+    "There are several targets: the session ends at the first field at which all of their intervals are"
+    " narrow enough together. Each interval keeps its own confidence; that all of them hold at once is"
+    " promised with the sum of their misses only (two at 95 %: at least 90 %)."
+)
 
 CENSUS = (
     "Every field of the region was measured: there is no chance of which fields were measured left, and the"

@@ -36,10 +36,12 @@ Mode = Literal["tables", "sessions"]
 Exploration = Annotated[float, Field(gt=0, le=1)]
 ORACLE = "oracle"
 """The policy that knows the truth; a benchmark has it, a session does not."""
-OVERVIEW: Final = "overview"
+TRAINED: Final = "trained"
+GREY: Final = "grey"
 NONE: Final = "none"
 JUNK: Final = "junk"
-"""What a policy's predictor reads: the overview, nothing (a running mean), or noise in its place."""
+"""What a policy's predictor reads: the overview with the trained reader or by grey levels alone, nothing (a
+running mean), or noise in its place."""
 
 
 class PolicyEntry(Section):
@@ -47,7 +49,7 @@ class PolicyEntry(Section):
 
     name: str
     kind: str
-    predictor: Literal["overview", "none", "junk"] = OVERVIEW
+    predictor: Literal["trained", "grey", "none", "junk"] = TRAINED
     options: Mapping[str, float | int | str] = Field(default_factory=dict)
 
     def make(self) -> Policy:
@@ -225,9 +227,9 @@ def _check_policies(table: BenchmarkSection, name: str) -> None:
                 f" it is one of {', '.join(known)}"
             )
             continue
-        if table.mode == "sessions" and (entry.options or entry.predictor != OVERVIEW):
+        if table.mode == "sessions" and entry.predictor == JUNK:
             problems.append(
-                f'{name}: benchmark.policies: {entry.name!r}: options and predictor need mode = "tables"'
+                f'{name}: benchmark.policies: {entry.name!r}: predictor = "junk" needs mode = "tables"'
             )
         try:
             entry.make()

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoscope.app.benchmarking.config import (
+    GREY,
     JUNK,
     NONE,
     ORACLE,
@@ -25,6 +26,7 @@ from autoscope.app.config import PolicyConfig
 from autoscope.app.preparing import predictor_of
 from autoscope.app.running import run_session
 from autoscope.core import AutoscopeError, component_rng
+from autoscope.perception.overview_groups import GREY_GROUPS
 from autoscope.survey import Decision, Policy, Statistics, Survey, TableSource, Target, run
 from autoscope_policies.oracle import NeymanOracle, overview_likeness
 
@@ -138,7 +140,7 @@ def _survey(cell: Cell, table: FieldTable, number: int) -> Episode:
         grid=table.grid,
         targets=targets,
         policy=_policy(cell, table, targets),
-        predictor=predictor_of(len(table.grid), targets, _features(cell, table)),
+        predictor=predictor_of(len(table.grid), targets, _groups(cell, table)),
         statistics=Statistics(cell.tier, cell.exploration),
         seed=cell.seed + number,
         travel_s=costs.timing.travel_s,
@@ -151,25 +153,29 @@ def _survey(cell: Cell, table: FieldTable, number: int) -> Episode:
     return Episode(cell.key, number, fields, costs.beam_time_s(source.spent_s), answers)
 
 
-def _features(cell: Cell, table: FieldTable) -> NDArray[np.float64] | None:
+def _groups(cell: Cell, table: FieldTable) -> tuple[NDArray[np.float64], ...]:
     """What the predictor is given for the overview."""
     if cell.policy.predictor == NONE:
-        return None
+        return ()
     if cell.policy.predictor == JUNK:
-        return component_rng(cell.seed, "junk").standard_normal(table.features.shape)
-    return table.features
+        rng = component_rng(cell.seed, "junk")
+        return tuple(rng.standard_normal(group.shape) for group in table.groups)
+    return table.groups[:GREY_GROUPS] if cell.policy.predictor == GREY else table.groups
 
 
 def _policy(cell: Cell, table: FieldTable, targets: tuple[Target, ...]) -> Policy:
     if cell.policy.kind != ORACLE:
         return cell.policy.make()
-    likeness = overview_likeness(table.values, table.features, table.grid.weight)
+    likeness = overview_likeness(table.values, np.column_stack(table.groups), table.grid.weight)
     wanted = [wanted_half_width(t, truth) for t, truth in zip(targets, table.truth, strict=True)]
     return NeymanOracle(table.values, likeness, np.maximum(wanted, 1e-12))
 
 
 def _session(cell: Cell, number: int) -> Episode:
-    policy = PolicyConfig.model_validate({"kind": cell.policy.kind, "exploration": cell.exploration})
+    entry = cell.policy
+    policy = PolicyConfig(
+        kind=entry.kind, exploration=cell.exploration, predictor=entry.predictor, options=entry.options
+    )
     config = session_config(cell.entry, cell.specimen_seed, cell.seed + number, policy=policy, tier=cell.tier)
     with tempfile.TemporaryDirectory() as folder:
         result = run_session(config, Path(folder) / "session")

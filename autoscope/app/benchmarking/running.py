@@ -15,15 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import autoscope
-from autoscope.app.benchmarking.config import BenchmarkConfig
+from autoscope.app.benchmarking.config import TRAINED, BenchmarkConfig
 from autoscope.app.benchmarking.episode import Cell, Episode, run_episodes
 from autoscope.app.benchmarking.fingerprints import EPISODE_CODE, code_hash, digest
 from autoscope.app.benchmarking.ledger import Ledger
 from autoscope.app.benchmarking.scoring import Row, Scored, row_json, score
 from autoscope.app.benchmarking.summary import Summary, summarise
 from autoscope.app.benchmarking.tabulating import Announce, Problem, problems_of
-from autoscope.app.benchmarking.unseen import read_cards
+from autoscope.app.benchmarking.unseen import read_cards, reader_card
 from autoscope.core import AutoscopeError
+from autoscope.perception.overview_card import shipped_reader
 
 SCHEMA = "autoscope.benchmark/1"
 TABLES = "tables"
@@ -90,6 +91,8 @@ def run_benchmark(
         AutoscopeError: an episode failed, or a process was killed.
     """
     cards = read_cards(config.benchmark.cards)
+    if any(policy.predictor == TRAINED for policy in config.benchmark.policies):
+        cards += (reader_card(shipped_reader()),)
     problems, skipped = problems_of(config, folder / TABLES, cards, announce or _quiet)
     cells = cells_of(config, problems)
     ledger = Ledger(folder)

@@ -6,6 +6,7 @@ import json
 import zipfile
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,7 @@ class FieldTable:
         synthetic: whether the specimen was generated.
         grid: the fields.
         values: ``targets x fields``, what the reference measurement would say.
-        features: ``fields x d``, what the overview says.
+        groups: ``fields x d`` each, what the overview says: grey levels, their tails, the trained reader.
         costs: what a survey costs.
     """
 
@@ -61,7 +62,7 @@ class FieldTable:
     synthetic: bool
     grid: FieldGrid
     values: NDArray[np.float64]
-    features: NDArray[np.float64]
+    groups: tuple[NDArray[np.float64], ...]
     costs: SurveyCosts
 
     @property
@@ -80,6 +81,7 @@ def save_table(table: FieldTable, path: Path) -> None:
         "hfw_um": grid.hfw_um,
         "vfw_um": grid.vfw_um,
         "unreachable": grid.unreachable,
+        "groups": len(table.groups),
         "timing": asdict(costs.timing),
         "costs": {f.name: getattr(costs, f.name) for f in fields(costs) if f.name != "timing"},
     }
@@ -87,9 +89,8 @@ def save_table(table: FieldTable, path: Path) -> None:
     draft = path.with_suffix(".part.npz")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(
-            draft, facts=json.dumps(facts), values=table.values, features=table.features, **columns
-        )
+        groups: dict[str, Any] = {f"group_{n}": group for n, group in enumerate(table.groups)}
+        np.savez_compressed(draft, facts=json.dumps(facts), values=table.values, **groups, **columns)
         draft.replace(path)
     except OSError as error:
         raise RecordError(f"{path} cannot be written: {error.strerror or error}") from error
@@ -105,13 +106,14 @@ def load_table(path: Path) -> FieldTable:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             facts = json.loads(str(file["facts"]))
             columns = {name: file[name] for name in _GRID}
-            values, features = file["values"], file["features"]
+            values = file["values"]
+            groups = tuple(file[f"group_{n}"] for n in range(facts["groups"]))
         start = tuple(facts["costs"].pop("start_xy_um"))
         costs = SurveyCosts(Timing(**facts["timing"]), start_xy_um=start, **facts["costs"])
         grid = FieldGrid(
             **columns, hfw_um=facts["hfw_um"], vfw_um=facts["vfw_um"], unreachable=facts["unreachable"]
         )
-        return FieldTable(facts["name"], facts["sha256"], facts["synthetic"], grid, values, features, costs)
+        return FieldTable(facts["name"], facts["sha256"], facts["synthetic"], grid, values, groups, costs)
     except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise RecordError(f"{path} is not a table of fields: {error}; delete it and run again") from error
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoscope.app import build
-from autoscope.app.benchmarking.config import BenchmarkConfig, SpecimenEntry, session_config
+from autoscope.app.benchmarking.config import TRAINED, BenchmarkConfig, SpecimenEntry, session_config
 from autoscope.app.benchmarking.fingerprints import TABLE_CODE, code_hash, digest
 from autoscope.app.benchmarking.table import FieldTable, SurveyCosts, load_table, renamed, save_table
 from autoscope.app.benchmarking.unseen import Card, check_unseen
 from autoscope.app.config import SYNTHETIC, Config
 from autoscope.app.loading import dump_config
-from autoscope.app.preparing import features_of, survey_of
+from autoscope.app.preparing import groups_of, survey_of
 from autoscope.app.running import Checked, check
 from autoscope.app.specimens import specimen_path
 from autoscope.app.truth import TruthMeasurer
@@ -93,8 +93,8 @@ def _problem(
     announce: Announce,
 ) -> Problem:
     with SpecimenFile(specimen_path(session.microscope, announce)) as specimen:
-        sha256 = specimen.sha256
-    check_unseen(name, sha256, cards)
+        sha256, own_name = specimen.sha256, specimen.name
+    check_unseen(name, sha256, cards, own_name)
     key = digest(_measured(session), sha256, code_hash(TABLE_CODE))
     path = folder / f"{key[:32]}.npz"
     if path.exists():
@@ -131,8 +131,8 @@ def tabulate(name: str, session: Config) -> FieldTable:
     with check(session) as checked:
         frames = overview_of(checked)
         overview_s = checked.microscope.clock.now_s()
-        features = features_of(checked.grid, frames)
-        if features is None:
+        groups = groups_of(checked.grid, frames, TRAINED)
+        if not groups:
             raise ConfigurationError(f"{name}: the overview has no frame")
         position = frames[-1].position
         measures = build.targets_of(session)
@@ -142,7 +142,7 @@ def tabulate(name: str, session: Config) -> FieldTable:
             synthetic=checked.simulated_specimen.synthetic,
             grid=checked.grid,
             values=TruthMeasurer(checked.simulated_specimen, checked.grid, measures).values(),
-            features=features,
+            groups=groups,
             costs=SurveyCosts(
                 timing=build.timing_of(session),
                 visit_s=checked.microscope.predict_image_s(build.imaging(session.imaging.reference)),

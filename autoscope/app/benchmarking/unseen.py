@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoscope.core import ConfigurationError, ModelError
+from autoscope.perception.overview_card import read_reader_card
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +18,22 @@ class Card:
     Attributes:
         name: file name of the card.
         trained_on: SHA-256 of each specimen file that it was trained on.
+        names: of these specimens: a file that was written again has another hash and the same name.
     """
 
     name: str
     trained_on: frozenset[str]
+    names: frozenset[str] = frozenset()
+
+
+def reader_card(path: Path) -> Card:
+    """The card of an overview reader.
+
+    Raises:
+        ModelError: the reader is missing or damaged.
+    """
+    seen = read_reader_card(path).trained_on
+    return Card(path.name, frozenset(one.sha256 for one in seen), frozenset(one.name for one in seen))
 
 
 def read_cards(paths: Iterable[Path]) -> tuple[Card, ...]:
@@ -32,18 +45,19 @@ def read_cards(paths: Iterable[Path]) -> tuple[Card, ...]:
     return tuple(_read(path) for path in paths)
 
 
-def check_unseen(name: str, sha256: str, cards: Sequence[Card]) -> None:
+def check_unseen(name: str, sha256: str, cards: Sequence[Card], own_name: str = "") -> None:
     """Refuses a specimen that was seen in training: its score would say nothing.
 
     Args:
-        name: of the specimen.
+        name: of the specimen, as the benchmark calls it.
         sha256: of its file.
         cards: of every learned part that takes part.
+        own_name: what the file calls it.
 
     Raises:
         ConfigurationError: a card names the specimen.
     """
-    seen_by = [card.name for card in cards if sha256 in card.trained_on]
+    seen_by = [card.name for card in cards if sha256 in card.trained_on or own_name in card.names]
     if seen_by:
         raise ConfigurationError(
             f"specimens: {name} (sha256 {sha256[:12]}...) was used to train {', '.join(seen_by)};"

@@ -23,7 +23,9 @@ def field_table(values, *, side=2, features=None):
     if features is None:
         features = values.T.copy()
     costs = SurveyCosts(Timing(), 1.5, 30.0, (10.0, 10.0), 600.0)
-    return FieldTable("steel", "ab" * 32, True, grid, values, features, costs)
+    return FieldTable(
+        "steel", "ab" * 32, True, grid, values, (features, features[:, :1] ** 2, features[:, :1] ** 3), costs
+    )
 
 
 def specimen_entry(half_width=0.02, relative=None, **options):

@@ -33,9 +33,9 @@ def test_the_defaults(load):
     table = config.benchmark
     assert (table.mode, table.tiers, table.baseline) == ("tables", ("standard",), "uniform")
     assert [(p.name, p.kind, p.predictor) for p in table.policies] == [
-        ("uniform", "uniform", "overview"),
-        ("systematic", "systematic", "overview"),
-        ("oracle", "oracle", "overview"),
+        ("uniform", "uniform", "trained"),
+        ("systematic", "systematic", "trained"),
+        ("oracle", "oracle", "trained"),
     ]
     assert dict(table.policies[1].options) == {"fields_per_grid": 6}
     assert config.specimens[0].named() == (("pearlite-3", 3), ("pearlite-4", 4))

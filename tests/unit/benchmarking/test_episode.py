@@ -29,7 +29,9 @@ def test_a_table_is_read_back_the_same(cell, tmp_path):
     save_table(table, again)
     read = load_table(again)
     np.testing.assert_array_equal(read.values, table.values)
-    np.testing.assert_array_equal(read.features, table.features)
+    assert len(read.groups) == 3
+    for mine, its in zip(read.groups, table.groups, strict=True):
+        np.testing.assert_array_equal(mine, its)
     np.testing.assert_array_equal(read.grid.weight, table.grid.weight)
     assert (read.costs, read.grid.hfw_um, read.sha256) == (table.costs, 10.0, "ab" * 32)
     assert table.truth == pytest.approx(table.values.mean())
@@ -74,7 +76,7 @@ def test_what_a_predictor_reads_matters(cell):
         policy = PolicyEntry(name="p", kind="uniform", predictor=predictor)
         return np.mean([e.fields for e in run_episodes(replace(cell, policy=policy), tuple(range(6)))])
 
-    assert fields("overview") < 0.7 * fields("none")
+    assert fields("trained") < 0.7 * fields("none")
     assert fields("junk") > 0.8 * fields("none")
 
 

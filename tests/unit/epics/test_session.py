@@ -54,6 +54,7 @@ def faults(quick: object) -> Channels:
     return channels
 
 
+@pytest.mark.slow
 def test_a_session_ends_with_a_report_that_says_simulated_over_epics(quick: object, tmp_path: Path) -> None:
     result = run_session(configuration("Q:"), tmp_path / "s")
     assert result.finish_reason == "budget_spent"
@@ -63,6 +64,7 @@ def test_a_session_ends_with_a_report_that_says_simulated_over_epics(quick: obje
     assert "simulated, over EPICS" in (tmp_path / "s" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_what_fails_once_is_done_again_and_written_down(
     quick: object, faults: Channels, tmp_path: Path
 ) -> None:
@@ -92,6 +94,7 @@ def test_what_fails_for_good_is_a_fault(quick: object, faults: Channels, tmp_pat
     assert result.finish_reason == "instrument_fault"
 
 
+@pytest.mark.slow
 def test_a_server_that_comes_back_is_waited_for(own: Any, tmp_path: Path) -> None:
     restarts: list[threading.Thread] = []
 
@@ -141,6 +144,7 @@ def test_a_killed_session_leaves_the_beam_blanked_within_two_seconds(own: Any) -
     channels.close()
 
 
+@pytest.mark.slow
 def test_doctor_says_what_every_pv_says(quick: object, tmp_path: Path) -> None:
     text = (
         (ROOT / "configs/epics.toml")

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from autoscope.core import BeamSettings, Frame, ImagingSettings, ModelError, StagePosition
 from autoscope.perception.overview_card import read_reader_card, shipped_reader
 from autoscope.perception.overview_grey import grey_channels, overview_scale
+from autoscope.perception.overview_groups import GREY_GROUPS, overview_groups
 from autoscope.perception.overview_pooling import field_means
-from autoscope.perception.overview_predicting import overview_predictor
 from autoscope.perception.overview_reading import read_fields
 
 RNG = np.random.default_rng(0)
@@ -115,10 +115,12 @@ def test_odd_frames_are_read():
     assert np.isfinite(reading.features).all()
 
 
-def test_a_predictor_from_frames_and_from_none():
-    frames = [make_frame(textured())]
-    assert len(overview_predictor(frames, CENTRES, ROW, 30.0, 30.0, 0.0, 1.0).shares()) == 4
-    assert len(overview_predictor([], CENTRES, ROW, 30.0, 30.0, 0.0, 1.0).shares()) == 1
+def test_groups_of_frames_and_of_none():
+    fields = ([make_frame(textured())], CENTRES, ROW, 30.0, 30.0)
+    trained, grey = overview_groups(*fields, reader=shipped_reader()), overview_groups(*fields)
+    assert [group.shape for group in trained] == [(4, 19), (4, 17), (4, 16)]
+    assert len(grey) == GREY_GROUPS
+    assert overview_groups([], *fields[1:], reader=shipped_reader()) == ()
 
 
 def test_the_shipped_reader_is_small_and_says_what_it_saw():

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from autoscope.core import ConfigurationError, ImageError, ModelError
-from autoscope.images import write_index_png, write_png
+from autoscope.images import read_mask, write_index_png, write_png
 from autoscope.perception import Preprocessing, TrainingSettings, load_segmenter, read_card
 from autoscope.perception import trainer as trainer_module
 from autoscope.perception.checkpoint import checkpoint_path
@@ -109,6 +109,27 @@ def test_seeded_gives_the_same_numbers_and_restores() -> None:
     with seeded(3):
         assert torch.equal(torch.rand(2), first)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_labels_of_an_unsure_rim_are_not_learned_from(disk_folders, tmp_path: Path, tiny) -> None:
+    images, masks = disk_folders
+    spoiled = tmp_path / "masks"
+    spoiled.mkdir()
+    for mask in masks.iterdir():
+        labels = read_mask(mask)
+        inner = labels[10:-10, 10:-10].copy()
+        labels = 1 - labels
+        labels[10:-10, 10:-10] = inner
+        write_index_png(spoiled / mask.name, labels)
+    settings = tiny(unsure_rim_px=10, validation_share=0.0)
+    train(images, masks, CLASSES, tmp_path / "a.safetensors", settings=settings, device="cpu")
+    train(images, spoiled, CLASSES, tmp_path / "b.safetensors", settings=settings, device="cpu")
+    first, second = load_file(tmp_path / "a.safetensors"), load_file(tmp_path / "b.safetensors")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    with pytest.raises(ConfigurationError, match=r"unsure_rim_px = 48 leaves nothing of disks\d, 96 x 96 px"):
+        train(
+            images, masks, CLASSES, tmp_path / "c.safetensors", settings=tiny(unsure_rim_px=48), device="cpu"
+        )
 
 
 def test_training_ends_early_without_improvement(disk_folders, tmp_path: Path, tiny) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import betaincinv
 
-from autoscope.perception.overview import OverviewPredictor
+from autoscope.perception.overview_predictor import OverviewPredictor
 from autoscope.survey import Proposal, TableSource, run
 from autoscope_policies import make_policy
 
@@ -69,7 +69,7 @@ def simulate(build, make_population, policy, sessions, *, tier="standard", half_
     for seed in range(sessions):
         y, features = make_population(np.random.default_rng(seed))
         survey = build.survey(
-            grid, policy, predictor=OverviewPredictor(len(grid), 0.0, 1.0, features), seed=seed, tier=tier,
+            grid, policy, predictor=OverviewPredictor(len(grid), 0.0, 1.0, [features]), seed=seed, tier=tier,
             targets=(build.target(half_width),), exploration=exploration,
         )  # fmt: skip
         fields.append(run(survey, TableSource(y)))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from autoscope.perception.overview_competition import PILOT_FIELDS, CompetingPredictor
 from autoscope.perception.overview_experts import Expertise, Ranking, standardised, with_combination
+from autoscope.perception.overview_predictor import PILOT_FIELDS, OverviewPredictor
 from autoscope.perception.overview_spread import LEAST_UNEVENNESS, SpreadRecord
 
 
@@ -25,16 +25,17 @@ def squared_errors(predictor, values, order):
 
 
 def test_without_features_it_is_the_running_mean():
-    predictor = CompetingPredictor(5, 0.0, 1.0)
-    predictor.update(0, np.array([0.4]))
+    predictor = OverviewPredictor(5, 0.0, 1.0)
+    np.testing.assert_array_equal(predictor.predict().value, 0.5)
+    predictor.update(0, np.array([0.2]))
     predictor.update(1, np.array([0.6]))
-    np.testing.assert_allclose(predictor.predict().value, 1.0 / 2.5)
+    np.testing.assert_allclose(predictor.predict().value, (0.8 + 0.5 / 3 * 0.5) / (2 + 0.5 / 3))
     np.testing.assert_array_equal(predictor.shares(), [1.0])
 
 
 def test_the_overview_is_not_believed_in_the_pilot():
     features, values = population()
-    predictor = CompetingPredictor(600, 0.0, 1.0, [features])
+    predictor = OverviewPredictor(600, 0.0, 1.0, [features])
     for field in range(PILOT_FIELDS - 1):
         predictor.update(field, values[field : field + 1])
         assert np.ptp(predictor.predict().value) == 0
@@ -46,7 +47,7 @@ def test_it_learns_from_the_group_that_knows():
     features, values = population()
     junk = np.random.default_rng(5).standard_normal((600, 10))
     order = np.random.default_rng(1).permutation(600)[:200]
-    predictor = CompetingPredictor(600, 0.0, 1.0, [junk, features])
+    predictor = OverviewPredictor(600, 0.0, 1.0, [junk, features])
     errors = squared_errors(predictor, values, order)
     assert errors[100:].mean() < 0.2 * values.var()
     mean, knows_nothing, knows, together = predictor.shares()
@@ -60,14 +61,14 @@ def test_junk_costs_next_to_nothing(seed):
     _, values = population(seed=seed)
     junk = [rng.standard_normal((600, 19)), rng.standard_normal((600, 16))]
     order = rng.permutation(600)[:250]
-    with_junk = squared_errors(CompetingPredictor(600, 0.0, 1.0, junk), values, order)
-    with_none = squared_errors(CompetingPredictor(600, 0.0, 1.0), values, order)
+    with_junk = squared_errors(OverviewPredictor(600, 0.0, 1.0, junk), values, order)
+    with_none = squared_errors(OverviewPredictor(600, 0.0, 1.0), values, order)
     assert with_junk.sum() < 1.1 * with_none.sum()
 
 
 def test_features_that_turn_round_are_dropped():
     features, values = population()
-    predictor = CompetingPredictor(600, 0.0, 1.0, [features])
+    predictor = OverviewPredictor(600, 0.0, 1.0, [features])
     for field in range(100):
         predictor.update(field, values[field : field + 1])
     turned = 1.0 - values
@@ -81,8 +82,8 @@ def test_features_that_turn_round_are_dropped():
 
 def test_several_targets_do_not_disturb_each_other():
     features, values = population()
-    both = CompetingPredictor(600, [0.0, 0.0], [1.0, 50.0], [features])
-    one = CompetingPredictor(600, 0.0, 1.0, [features])
+    both = OverviewPredictor(600, [0.0, 0.0], [1.0, 50.0], [features])
+    one = OverviewPredictor(600, 0.0, 1.0, [features])
     for field in range(60):
         both.update(field, np.array([values[field], 30.0 * values[field]]))
         one.update(field, values[field : field + 1])
@@ -92,7 +93,7 @@ def test_several_targets_do_not_disturb_each_other():
 
 def test_the_spread_is_what_the_errors_are():
     features, values = population(n=3000, error=0.3)
-    predictor = CompetingPredictor(3000, 0.0, 1.0, [features])
+    predictor = OverviewPredictor(3000, 0.0, 1.0, [features])
     for field in range(400):
         predictor.update(field, values[field : field + 1])
     prediction = predictor.predict()
@@ -103,7 +104,7 @@ def test_the_spread_is_what_the_errors_are():
 def test_predictions_stay_within_the_bounds_and_spreads_positive():
     features, _ = population()
     values = (features[:, 0] > 1.5).astype(float)
-    predictor = CompetingPredictor(600, 0.0, 1.0, [features])
+    predictor = OverviewPredictor(600, 0.0, 1.0, [features])
     for field in range(100):
         predictor.update(field, values[field : field + 1])
     prediction = predictor.predict()
@@ -112,10 +113,10 @@ def test_predictions_stay_within_the_bounds_and_spreads_positive():
 
 
 def test_fields_that_are_all_alike():
-    predictor = CompetingPredictor(40, 0.0, 1.0, [np.ones((40, 3))])
+    predictor = OverviewPredictor(40, 0.0, 1.0, [np.ones((40, 3))])
     for field in range(40):
         predictor.update(field, np.zeros(1))
-    assert (predictor.predict().value == 0).all()
+    assert (predictor.predict().value < 2e-4).all()
     assert (predictor.predict().spread > 0).all()
 
 
@@ -166,3 +167,76 @@ def test_a_field_that_looks_empty_keeps_some_unevenness():
     unevenness = record.unevenness(np.array([0.0, 0.0, 0.5]))
     np.testing.assert_allclose(unevenness, [LEAST_UNEVENNESS, LEAST_UNEVENNESS, 3.0])
     np.testing.assert_array_equal(record.unevenness(np.zeros(3)), 1.0)
+
+
+def feed(predictor, values, order):
+    """Squared errors of one-step-ahead predictions."""
+    errors = []
+    for field in order:
+        errors.append((values[field] - predictor.predict().value[0, field]) ** 2)
+        predictor.update(int(field), np.array([values[field]]))
+    return np.array(errors)
+
+
+def make_population(seed, noise):
+    rng = np.random.default_rng(seed)
+    values = rng.beta(2, 8, 500)
+    features = np.column_stack([values + noise * rng.standard_normal(500), rng.standard_normal((500, 8))])
+    return values, features, rng.permutation(500)[:150]
+
+
+def test_the_pilot_is_the_running_mean_and_then_it_learns():
+    values, features, order = make_population(0, 0.03)
+    predictor = OverviewPredictor(500, 0.0, 1.0, [features])
+    errors = feed(predictor, values, order[:PILOT_FIELDS])
+    predictor = OverviewPredictor(500, 0.0, 1.0, [features])
+    for field in order[: PILOT_FIELDS - 1]:
+        predictor.update(int(field), np.array([values[field]]))
+        assert np.ptp(predictor.predict().value) == 0
+    predictor.update(int(order[PILOT_FIELDS - 1]), np.array([values[order[PILOT_FIELDS - 1]]]))
+    assert np.ptp(predictor.predict().value) > 0.1
+    later = feed(predictor, values, order[PILOT_FIELDS:])
+    assert later[20:].mean() < 0.2 * errors.mean()
+
+
+def test_the_spread_is_the_error_that_happens():
+    values, features, order = make_population(1, 0.05)
+    predictor = OverviewPredictor(500, 0.0, 1.0, [features])
+    feed(predictor, values, order)
+    rest = np.setdiff1d(np.arange(500), order)
+    prediction = predictor.predict()
+    actual = np.sqrt(((values - prediction.value[0])[rest] ** 2).mean())
+    assert prediction.spread[0, 0] == pytest.approx(actual, rel=0.35)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_junk_costs_almost_nothing(seed):
+    values, features, order = make_population(seed, 0.0)
+    junk = np.random.default_rng(99 + seed).standard_normal(features.shape)
+    with_junk = feed(OverviewPredictor(500, 0.0, 1.0, [junk]), values, order)
+    with_nothing = feed(OverviewPredictor(500, 0.0, 1.0), values, order)
+    assert with_junk[PILOT_FIELDS:].mean() < 1.08 * with_nothing[PILOT_FIELDS:].mean()
+
+
+def test_predictions_keep_to_the_bounds_of_their_quantities():
+    rng = np.random.default_rng(3)
+    features = rng.standard_normal((200, 3))
+    truth = np.stack([np.clip(features[:, 0], 0, 1), np.clip(40 * features[:, 1] + 20, 0, 100)])
+    predictor = OverviewPredictor(200, [0, 0], [1, 100], [features])
+    for field in range(80):
+        predictor.update(field, truth[:, field])
+    prediction = predictor.predict()
+    assert prediction.value.shape == prediction.spread.shape == (2, 200)
+    assert prediction.value[0].min() >= 0 and prediction.value[0].max() <= 1
+    assert 1 < prediction.value[1].max() <= 100
+    assert (prediction.spread > 0).all()
+
+
+def test_a_pilot_that_finds_nothing_leaves_a_positive_spread():
+    features = np.random.default_rng(0).standard_normal((100, 3))
+    predictor = OverviewPredictor(100, 0.0, 1.0, [features])
+    for field in range(PILOT_FIELDS + 5):
+        predictor.update(field, np.zeros(1))
+        prediction = predictor.predict()
+        assert (prediction.value < 0.5 / (field + 1)).all()
+        assert (prediction.spread > 0).all()
