@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from autoscope.app.config import SYNTHETIC, Config, ScanConfig
+from autoscope.app.config import SYNTHETIC, Config, ScanConfig, TimingConfig
+from autoscope.app.loading import read_toml, validated
 from autoscope.app.targets import target_measure
 from autoscope.core import (
     BeamSettings,
@@ -18,11 +21,14 @@ from autoscope.core import (
     Region,
     bounds,
 )
-from autoscope.microscope import Budget, Envelope
-from autoscope.session import SessionSettings, TargetMeasure
+from autoscope.microscope import Budget, Envelope, Microscope
+from autoscope.session import RecoveryPolicy, SessionSettings, TargetMeasure
 from autoscope.survey import FieldGrid, Policy, lay_grid
 from autoscope_policies import make_policy
 from autoscope_simulators import Imperfections, SimulatedMicroscope, SpecimenFile, Timing
+
+if TYPE_CHECKING:
+    from autoscope.epics import EpicsMicroscope, PVMap
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +61,12 @@ def targets_of(config: Config) -> tuple[TargetMeasure, ...]:
     return tuple(target_measure(target, scan) for target in config.targets)
 
 
-def envelope_of(config: Config, specimen: SpecimenFile) -> Envelope:
-    """The envelope; where the configuration says nothing, the simulated stage reaches the whole specimen."""
-    e, extent = config.envelope, specimen.extent
+def envelope_of(config: Config, specimen: SpecimenFile | None) -> Envelope:
+    """The envelope; where the configuration says nothing, a simulated stage reaches the whole specimen."""
+    e, extent = config.envelope, None if specimen is None else specimen.extent
     return Envelope(
-        x_um=e.x_um or (extent.x0_um, extent.x1_um),
-        y_um=e.y_um or (extent.y0_um, extent.y1_um),
+        x_um=e.x_um or (None if extent is None else (extent.x0_um, extent.x1_um)),
+        y_um=e.y_um or (None if extent is None else (extent.y0_um, extent.y1_um)),
         z_um=e.z_um,
         tilt_deg=e.tilt_deg,
         kv=e.kv,
@@ -71,18 +77,17 @@ def envelope_of(config: Config, specimen: SpecimenFile) -> Envelope:
     )
 
 
-def region_of(config: Config, specimen: SpecimenFile) -> Region:
-    """The region; the whole specimen by default.
+def region_of(config: Config, specimen: SpecimenFile | None, envelope: Envelope) -> Region:
+    """The region; by default the whole specimen, or all that an instrument's stage may reach.
 
     Raises:
-        ConfigurationError: it reaches beyond the specimen.
+        ConfigurationError: it reaches beyond the specimen, or nothing says where it is.
     """
+    region = _stated_region(config)
+    if specimen is None:
+        return region or _reachable(envelope)
     extent = specimen.extent
-    if config.region.polygon_um is not None:
-        region: Region = Polygon(config.region.polygon_um)
-    elif config.region.rectangle_um is not None:
-        region = Rectangle(*config.region.rectangle_um)
-    else:
+    if region is None:
         return extent
     box, off = bounds(region), 1e-6
     if (
@@ -98,20 +103,43 @@ def region_of(config: Config, specimen: SpecimenFile) -> Region:
     return region
 
 
-def grid_of(config: Config, specimen: SpecimenFile) -> FieldGrid:
+def _stated_region(config: Config) -> Region | None:
+    if config.region.polygon_um is not None:
+        return Polygon(config.region.polygon_um)
+    if config.region.rectangle_um is not None:
+        return Rectangle(*config.region.rectangle_um)
+    return None
+
+
+def _reachable(envelope: Envelope) -> Rectangle:
+    if envelope.x_um is None or envelope.y_um is None:
+        raise ConfigurationError(
+            "region: give rectangle_um or polygon_um: neither the envelope nor the instrument's soft limits"
+            " say where the specimen is"
+        )
+    return Rectangle(envelope.x_um[0], envelope.y_um[0], envelope.x_um[1], envelope.y_um[1])
+
+
+def grid_of(config: Config, specimen: SpecimenFile | None, envelope: Envelope | None = None) -> FieldGrid:
     """The sampling grid of a configuration on its specimen.
+
+    Args:
+        config: the configuration.
+        specimen: what is simulated; None on an instrument, where all of the region counts as specimen.
+        envelope: the microscope's own; the configuration's by default.
 
     Raises:
         ConfigurationError: region outside specimen or envelope, or no field fits.
     """
-    region, envelope = region_of(config, specimen), envelope_of(config, specimen)
+    envelope = envelope or envelope_of(config, specimen)
+    region = region_of(config, specimen, envelope)
     reference = imaging(config.imaging.reference)
     grid = lay_grid(
         region,
-        specimen.tiles,
+        (bounds(region),) if specimen is None else specimen.tiles,
         reference.hfw_um,
         reference.vfw_um,
-        valid_fraction=specimen.valid_fraction,
+        valid_fraction=None if specimen is None else specimen.valid_fraction,
         reachable=_Reach(envelope),
     )
     _check_reach(grid, envelope)
@@ -144,18 +172,17 @@ def _check_reach(grid: FieldGrid, envelope: Envelope) -> None:
         raise ConfigurationError(*problems)
 
 
-def settings_of(config: Config, specimen: SpecimenFile) -> SessionSettings:
-    """How the session images and focuses."""
+def settings_of(config: Config, specimen: SpecimenFile | None, microscope: Microscope) -> SessionSettings:
+    """How the session images and focuses; the beam current is the microscope's own."""
     beam = config.beam
     return SessionSettings(
-        region=region_of(config, specimen),
+        region=region_of(config, specimen, microscope.envelope),
         overview=imaging(config.imaging.overview),
         reference=imaging(config.imaging.reference),
-        beam=BeamSettings(
-            beam.kv, config.microscope.timing.beam_current_pa, beam.detector, beam.working_distance_mm
-        ),
+        beam=BeamSettings(beam.kv, microscope.beam().current_pa, beam.detector, beam.working_distance_mm),
         focus_every_s=config.focus.every_s,
         sharpness_drop=config.focus.sharpness_drop,
+        recovery=RecoveryPolicy(config.recovery.retries, config.recovery.wait_s, config.recovery.on_failure),
     )
 
 
@@ -167,7 +194,11 @@ def budget_of(config: Config) -> Budget:
 
 def timing_of(config: Config) -> Timing:
     """What actions cost on the simulated microscope."""
-    t = config.microscope.timing
+    return timing_from(config.microscope.timing)
+
+
+def timing_from(t: TimingConfig) -> Timing:
+    """The same from the table alone."""
     return Timing(
         stage_speed_um_per_s=t.stage_speed_um_per_s,
         stage_acceleration_um_per_s2=t.stage_acceleration_um_per_s2,
@@ -195,12 +226,52 @@ def microscope_of(config: Config, specimen: SpecimenFile) -> SimulatedMicroscope
     )
 
 
+def epics_microscope_of(config: Config) -> EpicsMicroscope:
+    """Connects to an instrument over EPICS; writes nothing to it.
+
+    Raises:
+        ConfigurationError: the PV map is wrong, PVs are missing, units or limits do not fit.
+    """
+    from autoscope.epics import Costs, EpicsMicroscope
+
+    m, t = config.microscope, config.microscope.timing
+    return EpicsMicroscope(
+        pv_map_of(config),
+        prefix=m.prefix,
+        envelope=envelope_of(config, None),
+        budget=budget_of(config),
+        costs=Costs(
+            stage_speed_um_per_s=t.stage_speed_um_per_s,
+            stage_acceleration_um_per_s2=t.stage_acceleration_um_per_s2,
+            stage_settle_s=t.stage_settle_s,
+            image_overhead_s=t.image_overhead_s,
+            autofocus_s=t.autofocus_s,
+        ),
+        connect_timeout_s=m.connect_timeout_s,
+        margin_s=m.margin_s,
+    )
+
+
+def pv_map_of(config: Config) -> PVMap:
+    """The PV map of a configuration; the shipped one by default.
+
+    Raises:
+        ConfigurationError: with every missing, misspelt or repeated signal.
+    """
+    from autoscope.epics import PVMap, default_pvs
+
+    path = config.microscope.pv_map
+    if path is None:
+        return validated(PVMap, tomllib.loads(default_pvs()), name="the shipped PV map")
+    return validated(PVMap, read_toml(path), name=str(path))
+
+
 def policy_of(config: Config) -> Policy:
     """The policy."""
     return make_policy(config.policy.kind, **config.policy.options)
 
 
-def model_of(config: Config, specimen: SpecimenFile) -> ModelChoice:
+def model_of(config: Config, specimen: SpecimenFile | None) -> ModelChoice:
     """Resolves the model and its defaults; reads no weights.
 
     Without a ``[model]`` a synthetic specimen is read with the model that ships for its kind, and any
@@ -238,7 +309,12 @@ def _segmentation(weights: Path, config: Config) -> ModelChoice:
     return ModelChoice("segmentation", weights, card.sha256, tuple(card.classes))
 
 
-def _truth(specimen: SpecimenFile, warning: str) -> ModelChoice:
+def _truth(specimen: SpecimenFile | None, warning: str) -> ModelChoice:
+    if specimen is None:
+        raise ConfigurationError(
+            'model: microscope.kind = "epics" has no truth to read classes from: give model.kind ='
+            ' "segmentation" with weights, or "threshold" with classes'
+        )
     if specimen.class_names is None and not specimen.has_grains:
         raise ConfigurationError(
             f"[model] is missing, and specimen {specimen.name!r} has no truth: say how classes are recognised"

@@ -72,6 +72,7 @@ class MicroscopeConfig(Section):
     prefix: str = "SEM:"
     pv_map: Path | None = None
     connect_timeout_s: Positive = 5.0
+    margin_s: Positive = 10.0
 
     @model_validator(mode="after")
     def _needs_specimen(self) -> MicroscopeConfig:
@@ -223,6 +224,14 @@ class PolicyConfig(Section):
     weights: Path | None = None
 
 
+class RecoveryConfig(Section):
+    """What happens when the instrument fails in the middle of a session."""
+
+    retries: Annotated[int, Field(ge=0, le=20)] = 1
+    wait_s: NotNegative = 600.0
+    on_failure: Literal["stop", "skip"] = "stop"
+
+
 class EDSConfig(Section):
     """X-ray measurements."""
 
@@ -254,6 +263,7 @@ class Config(Section):
     statistics: StatisticsConfig = StatisticsConfig()
     model: ModelConfig = ModelConfig()
     policy: PolicyConfig = PolicyConfig()
+    recovery: RecoveryConfig = RecoveryConfig()
     eds: EDSConfig = EDSConfig()
     labels: LabelsConfig = LabelsConfig()
 

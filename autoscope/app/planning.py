@@ -94,7 +94,7 @@ def plan_session(checked: Checked) -> SessionPlan:
     census = config.policy.kind == "raster"
     p50 = len(grid) if census else max(t.fields_p50 for t in targets)
     p90 = len(grid) if census else max(t.fields_p90 for t in targets)
-    current = config.microscope.timing.beam_current_pa
+    current = microscope.beam().current_pa
     dose = reference.dose_e_per_nm2(current) + overview.dose_e_per_nm2(current)
     return SessionPlan(
         fields_in_region=len(grid),

@@ -22,7 +22,7 @@ from autoscope_simulators import SpecimenFile
 
 
 def preparer(
-    config: Config, specimen: SpecimenFile, grid: FieldGrid, model: ModelChoice, microscope: Microscope
+    config: Config, specimen: SpecimenFile | None, grid: FieldGrid, model: ModelChoice, microscope: Microscope
 ) -> Callable[[Sequence[Frame]], Prepared]:
     """Returns the function that a session calls when its overview is complete."""
 
@@ -92,10 +92,14 @@ def predictor_kind(config: Config) -> PredictorKind:
 
 
 def _measurer(
-    config: Config, specimen: SpecimenFile, grid: FieldGrid, model: ModelChoice, frames: Sequence[Frame]
+    config: Config,
+    specimen: SpecimenFile | None,
+    grid: FieldGrid,
+    model: ModelChoice,
+    frames: Sequence[Frame],
 ) -> tuple[Measurer, tuple[str, ...]]:
     measures = targets_of(config)
-    if model.kind == "truth":
+    if model.kind == "truth" and specimen is not None:
         return TruthMeasurer(specimen, grid, measures), ()
     if model.kind == "segmentation" and model.weights is not None:
         from autoscope.perception import load_segmenter
@@ -105,7 +109,7 @@ def _measurer(
 
 
 def _threshold(
-    config: Config, specimen: SpecimenFile, grid: FieldGrid, frames: Sequence[Frame]
+    config: Config, specimen: SpecimenFile | None, grid: FieldGrid, frames: Sequence[Frame]
 ) -> tuple[Measurer, tuple[str, ...]]:
     from autoscope.perception import ThresholdSegmenter, fit_thresholds
 
@@ -123,8 +127,10 @@ def _threshold(
     return SegmentingMeasurer(segmenter, grid, targets_of(config), specimen), notes
 
 
-def _specimen_pixels(frame: Frame, specimen: SpecimenFile) -> NDArray[Any]:
-    """The pixels of an overview frame that show specimen."""
+def _specimen_pixels(frame: Frame, specimen: SpecimenFile | None) -> NDArray[Any]:
+    """The pixels of an overview frame that show specimen; all of them where nobody knows better."""
+    if specimen is None:
+        return frame.pixels.ravel()
     half_x, half_y = frame.imaging.hfw_um / 2, frame.imaging.vfw_um / 2
     x, y = frame.position.x_um, frame.position.y_um
     window = Rectangle(x - half_x, y - half_y, x + half_x, y + half_y)

@@ -20,6 +20,7 @@ from autoscope.app.preparing import preparer
 from autoscope.app.specimens import Announce, open_specimen
 from autoscope.app.truth import truth_problems
 from autoscope.core import ConfigurationError, RecordError
+from autoscope.microscope import Microscope
 from autoscope.records import (
     Document,
     KindRecord,
@@ -44,7 +45,7 @@ from autoscope.session import (
     overview_tiles,
 )
 from autoscope.survey import FieldGrid
-from autoscope_simulators import SimulatedMicroscope, SpecimenFile
+from autoscope_simulators import SpecimenFile
 
 RESUMABLE = ("stopped_by_operator", "instrument_fault", "failed")
 """Endings after which a session may be taken up again."""
@@ -55,10 +56,21 @@ class Checked:
     """A configuration that was checked against its specimen, before anything is touched."""
 
     config: Config
-    specimen: SpecimenFile
+    specimen: SpecimenFile | None
     grid: FieldGrid
     model: build.ModelChoice
-    microscope: SimulatedMicroscope
+    microscope: Microscope
+
+    @property
+    def simulated_specimen(self) -> SpecimenFile:
+        """The specimen file.
+
+        Raises:
+            ConfigurationError: an instrument has none.
+        """
+        if self.specimen is None:
+            raise ConfigurationError('microscope.kind = "epics" has no specimen file: use "simulated"')
+        return self.specimen
 
     def __enter__(self) -> Self:
         return self
@@ -81,18 +93,25 @@ def check(config: Config, announce: Announce | None = None) -> Checked:
         ModelError: the model cannot be read.
     """
     _refuse_unbuilt(config)
-    specimen = open_specimen(config.microscope, announce)
+    epics = config.microscope.kind == "epics"
+    specimen = None if epics else open_specimen(config.microscope, announce)
     model = build.model_of(config, specimen)
     _check_classes(config, model, specimen)
-    grid = build.grid_of(config, specimen)
     build.policy_of(config)
-    microscope = build.microscope_of(config, specimen)
-    settings = build.settings_of(config, specimen)
-    microscope.envelope.check_beam(settings.beam)
-    microscope.envelope.check_imaging(settings.overview)
-    microscope.envelope.check_imaging(settings.reference)
-    overview_tiles(grid, settings.overview, microscope.envelope)
-    _check_detector(config, microscope)
+    microscope = (
+        build.epics_microscope_of(config) if specimen is None else build.microscope_of(config, specimen)
+    )
+    try:
+        grid = build.grid_of(config, specimen, microscope.envelope)
+        settings = build.settings_of(config, specimen, microscope)
+        microscope.envelope.check_beam(settings.beam)
+        microscope.envelope.check_imaging(settings.overview)
+        microscope.envelope.check_imaging(settings.reference)
+        overview_tiles(grid, settings.overview, microscope.envelope)
+        _check_detector(config, microscope)
+    except BaseException:
+        microscope.close()
+        raise
     return Checked(config, specimen, grid, model, microscope)
 
 
@@ -197,9 +216,9 @@ def _run(
     )
     with checked.microscope:
         SessionRunner(parts, journal, control, listener, past).run()
-    result = open_session(folder).result()
-    writer.write_result(result)
-    write_report(folder)
+        result = open_session(folder).result()
+        writer.write_result(result)
+        write_report(folder)
     return result
 
 
@@ -212,7 +231,7 @@ def _parts(checked: Checked) -> SessionParts:
         )
     return SessionParts(
         microscope=checked.microscope,
-        settings=build.settings_of(config, specimen),
+        settings=build.settings_of(config, specimen, checked.microscope),
         grid=grid,
         prepare=preparer(config, specimen, grid, checked.model, checked.microscope),
         policy_sha256=build.policy_of(config).sha256,
@@ -237,8 +256,8 @@ def _started(checked: Checked) -> StartedDocument:
         microscope=MicroscopeRecord(kind=info.kind, simulated=info.simulated, name=info.name),
         sample=SampleRecord(**config.sample.model_dump()),
         specimen=config.microscope.specimen or "",
-        specimen_source=specimen.source,
-        specimen_licence=specimen.licence,
+        specimen_source="" if specimen is None else specimen.source,
+        specimen_licence="" if specimen is None else specimen.licence,
         policy=KindRecord(kind=policy.name, sha256=policy.sha256),
         model=KindRecord(kind=checked.model.kind, sha256=checked.model.sha256),
         tier=config.statistics.tier,
@@ -275,10 +294,10 @@ def _same_files(documents: tuple[Document, ...], checked: Checked) -> None:
         )
 
 
-def _check_classes(config: Config, model: build.ModelChoice, specimen: SpecimenFile) -> None:
+def _check_classes(config: Config, model: build.ModelChoice, specimen: SpecimenFile | None) -> None:
     """Refuses targets that the model does not know, or that contradict it."""
     measures = build.targets_of(config)
-    if model.kind == "truth":
+    if model.kind == "truth" and specimen is not None:
         problems = [f"targets: {problem}" for m in measures for problem in truth_problems(specimen, m)]
     else:
         known = model.classes
@@ -297,7 +316,7 @@ def _unknown(name: str, kind: str, known: tuple[str, ...]) -> str:
     return f"targets: class {name!r} is not one of the {kind} model's: {', '.join(known)}"
 
 
-def _check_detector(config: Config, microscope: SimulatedMicroscope) -> None:
+def _check_detector(config: Config, microscope: Microscope) -> None:
     if config.beam.detector not in microscope.detectors:
         raise ConfigurationError(
             f"beam.detector = {config.beam.detector!r} is not on this microscope, which has"
@@ -307,8 +326,6 @@ def _check_detector(config: Config, microscope: SimulatedMicroscope) -> None:
 
 def _refuse_unbuilt(config: Config) -> None:
     problems = []
-    if config.microscope.kind == "epics":
-        problems.append('microscope.kind = "epics": this version drives the simulated microscope only')
     if config.eds.enabled:
         problems.append("eds.enabled = true: this version measures no spectra")
     if config.labels.queue is not None:

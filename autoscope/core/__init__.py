@@ -14,6 +14,7 @@ from autoscope.core.errors import (
     MoveStoppedError,
     RecordError,
     SpecimenError,
+    UnreachableError,
     nearest,
 )
 from autoscope.core.region import Polygon, Rectangle, Region, bounds
@@ -54,6 +55,7 @@ __all__ = [
     "SpecimenError",
     "Spectrum",
     "StagePosition",
+    "UnreachableError",
     "bounds",
     "component_rng",
     "nearest",

@@ -125,6 +125,10 @@ class BudgetError(InstrumentError):
         )
 
 
+class UnreachableError(InstrumentError):
+    """The instrument cannot be reached, or is not ready for work: waiting may help."""
+
+
 class MoveStoppedError(InstrumentError):
     """A move ended before its target because the stage was told to stop."""
 

@@ -9,7 +9,7 @@ from autoscope.session.past import Past
 from autoscope.session.progress import Listener, Progress, TimeLeft, half_width, time_left, wanted_half_width
 from autoscope.session.quantities import FieldMap, Inclusion, TargetMeasure, Value
 from autoscope.session.runner import SessionRunner
-from autoscope.session.settings import SessionSettings
+from autoscope.session.settings import RecoveryPolicy, SessionSettings
 
 __all__ = [
     "UNITS",
@@ -22,6 +22,7 @@ __all__ = [
     "Past",
     "Prepared",
     "Progress",
+    "RecoveryPolicy",
     "SegmentingMeasurer",
     "SessionControl",
     "SessionParts",

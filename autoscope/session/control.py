@@ -48,6 +48,10 @@ class SessionControl:
             return True
         return False
 
+    def wait_for_stop(self, timeout_s: float) -> bool:
+        """Blocks until the session is to end, or time is up; returns whether it is to end."""
+        return self._stop.wait(timeout_s)
+
     def wait_while_paused(self) -> None:
         """Blocks until the session may go on or must stop."""
         self._running.wait()

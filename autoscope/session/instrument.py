@@ -14,6 +14,7 @@ from autoscope.core import (
     KeepOutError,
     LimitError,
     StagePosition,
+    UnreachableError,
 )
 from autoscope.microscope import FocusResult, Microscope
 from autoscope.session.control import SessionControl
@@ -21,10 +22,14 @@ from autoscope.session.focus import FocusKeeper, sharpness
 from autoscope.session.journal import Journal, Purpose
 from autoscope.session.measurer import Measurer
 from autoscope.session.quantities import Inclusion
+from autoscope.session.recovery import REFUSALS, Recovery
 from autoscope.session.settings import SessionSettings
 from autoscope.survey import Decision, FieldGrid, Outcome
 
 log = logging.getLogger(__name__)
+
+SKIPS_IN_A_ROW = 5
+"""Fields that may fail one after the other before the instrument, and not the place, is to blame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +47,16 @@ class Imaging:
 
     Args:
         microscope: the instrument.
-        settings: how to image and focus.
+        settings: how to image and focus, and what to do when the instrument fails.
         journal: the session's records.
+        control: the operator's wishes.
     """
 
-    def __init__(self, microscope: Microscope, settings: SessionSettings, journal: Journal) -> None:
+    def __init__(
+        self, microscope: Microscope, settings: SessionSettings, journal: Journal, control: SessionControl
+    ) -> None:
         self.microscope, self.settings, self.journal = microscope, settings, journal
+        self.recovery = Recovery(microscope, settings, journal, control)
         self.focus = FocusKeeper(settings.focus_every_s, settings.sharpness_drop)
         self._legs: list[StagePosition] = []
 
@@ -57,12 +66,29 @@ class Imaging:
         self.microscope.begin_move(legs[0])
         self._legs = legs[1:]
 
+    def go_back(self, target: StagePosition) -> None:
+        """Starts again for a target, from wherever a failure left the stage."""
+        if self.microscope.is_moving():
+            self.microscope.stop_stage()
+        self.begin_travel(target)
+
     def arrive(self) -> StagePosition:
         """Goes the rest of the way and waits for the stage."""
         position = self.microscope.wait_for_stage()
         while self._legs:
             position = self.microscope.move_to(self._legs.pop(0))
         return position
+
+    def visit_tile(self, tile: StagePosition, number: int) -> Frame:
+        """Goes to a tile of the overview and takes its frame."""
+
+        def visit() -> Frame:
+            here = self.microscope.position()
+            self.go_back(replace(tile, z_um=here.z_um, tilt_deg=here.tilt_deg))
+            self.arrive()
+            return self.take(self.settings.overview, purpose="overview", field=None)[0]
+
+        return self.recovery.attempt(f"overview frame {number}", visit, visit)
 
     def take(self, imaging: ImagingSettings, *, purpose: Purpose, field: int | None) -> tuple[Frame, int]:
         """Refocuses where it is due, takes one frame where the stage stands, and acknowledges it."""
@@ -85,7 +111,7 @@ class Imaging:
         result: FocusResult | None = None
         try:
             result = microscope.autofocus()
-        except BudgetError:
+        except (BudgetError, UnreachableError):
             raise
         except InstrumentError as error:
             place = f"at ({position.x_um:g}, {position.y_um:g}) um"
@@ -123,6 +149,8 @@ class InstrumentSource:
         self._control, self._before_acquire = control, before_acquire
         self._in_flight: InFlight | None = None
         self._unreachable = ""
+        self._failure: InstrumentError | None = None
+        self._failed_in_a_row = 0
 
     @property
     def in_flight(self) -> InFlight | None:
@@ -140,31 +168,63 @@ class InstrumentSource:
 
     def go(self, decision: Decision) -> None:
         """Sends the stage to a field whose decision is written down already."""
-        x, y = float(self._grid.x_um[decision.field]), float(self._grid.y_um[decision.field])
-        here = self._imaging.microscope.position()
-        self._unreachable = ""
+        self._unreachable, self._failure = "", None
         try:
-            self._imaging.begin_travel(StagePosition(x, y, here.z_um, here.tilt_deg))
+            self._imaging.begin_travel(self._place(decision))
         except (KeepOutError, LimitError) as error:
             self._unreachable = str(error)
-
-    def acquire(self, decision: Decision) -> None:
-        """Takes the field's frame; a frame that fails is taken again at the same field, once."""
-        self._before_acquire()
-        if not self._unreachable:
-            self._imaging.arrive()
-        if self._unreachable or self._control.take_skip():
-            self._in_flight = InFlight(decision, None, None, self._unreachable or "skipped by the operator")
-            return
-        reference = self._imaging.settings.reference
-        try:
-            frame, index = self._imaging.take(reference, purpose="field", field=decision.field)
-        except (BudgetError, LimitError):
+        except BudgetError:
             raise
         except InstrumentError as error:
-            self._imaging.journal.warn(f"field {decision.field}: {error}; the frame is taken again")
-            frame, index = self._imaging.take(reference, purpose="field", field=decision.field)
-        self._in_flight = InFlight(decision, frame, index)
+            self._failure = error  # taken up when the frame is due
+
+    def _place(self, decision: Decision) -> StagePosition:
+        x, y = float(self._grid.x_um[decision.field]), float(self._grid.y_um[decision.field])
+        here = self._imaging.microscope.position()
+        return StagePosition(x, y, here.z_um, here.tilt_deg)
+
+    def acquire(self, decision: Decision) -> None:
+        """Takes the field's frame, again where it fails and as often as the policy allows."""
+        self._before_acquire()
+        if self._unreachable:
+            self._in_flight = InFlight(decision, None, None, self._unreachable)
+            return
+        try:
+            self._in_flight = self._imaging.recovery.attempt(
+                f"field {decision.field}", lambda: self._visit(decision), lambda: self._visit_again(decision)
+            )
+            self._failed_in_a_row = 0
+        except REFUSALS:
+            raise
+        except InstrumentError as error:
+            self._in_flight = self._given_up(decision, error)
+
+    def _visit(self, decision: Decision) -> InFlight:
+        if self._failure is not None:
+            raise self._failure
+        self._imaging.arrive()
+        if self._control.take_skip():
+            return InFlight(decision, None, None, "skipped by the operator")
+        reference = self._imaging.settings.reference
+        frame, index = self._imaging.take(reference, purpose="field", field=decision.field)
+        return InFlight(decision, frame, index)
+
+    def _visit_again(self, decision: Decision) -> InFlight:
+        self._failure = None
+        self._imaging.go_back(self._place(decision))
+        return self._visit(decision)
+
+    def _given_up(self, decision: Decision, error: InstrumentError) -> InFlight:
+        """Leaves a field out that failed for good, where the policy says so; its value is unknown."""
+        self._failed_in_a_row += 1
+        unreachable = isinstance(error, UnreachableError)
+        if self._imaging.settings.recovery.on_failure == "stop" or unreachable:
+            raise error
+        if self._failed_in_a_row >= SKIPS_IN_A_ROW:
+            self._imaging.journal.warn(f"{SKIPS_IN_A_ROW} fields in a row failed")
+            raise error
+        self._imaging.journal.warn(f"field {decision.field}: {error}; it is skipped")
+        return InFlight(decision, None, None, str(error))
 
     def collect(self, decision: Decision) -> Outcome:
         """Measures the frame that was taken for a decision, and writes the values down."""

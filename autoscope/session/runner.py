@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import replace
 
-from autoscope.core import AutoscopeError, BudgetError, Frame, InstrumentError, StagePosition
+from autoscope.core import AutoscopeError, BudgetError, Frame, InstrumentError
 from autoscope.records import FinishReason
 from autoscope.session.control import SessionControl
 from autoscope.session.instrument import Imaging, InFlight, InstrumentSource
@@ -43,7 +42,7 @@ class SessionRunner:
         self._parts, self._journal, self._past = parts, journal, past
         self._control = control or SessionControl()
         self._listener = listener
-        self._imaging = Imaging(parts.microscope, parts.settings, journal)
+        self._imaging = Imaging(parts.microscope, parts.settings, journal, self._control)
         self._state = "idle"
         self._survey: Survey | None = None
         self._source: InstrumentSource | None = None
@@ -74,7 +73,7 @@ class SessionRunner:
                 self._journal.warn(f"the session failed: {error}")
             raise
         finally:
-            self._parts.microscope.make_safe()
+            self._make_safe()
             self._finish(reason)
         return reason
 
@@ -95,6 +94,14 @@ class SessionRunner:
             self._settle()
             self._journal.warn(f"instrument fault: {error}")
             return "instrument_fault"
+
+    def _make_safe(self) -> None:
+        """Blanks the beam and stops the stage; where the instrument does not obey, the records say so."""
+        try:
+            self._parts.microscope.make_safe()
+        except InstrumentError as error:
+            with suppress(AutoscopeError):
+                self._journal.warn(f"the instrument could not be made safe, look after it: {error}")
 
     # -- overview -------------------------------------------------------------------------------
 
@@ -132,16 +139,9 @@ class SessionRunner:
         for tile in tiles[len(frames) :]:
             if self._stop_or_pause():
                 return
-            self._imaging.begin_travel(self._at(tile))
-            self._imaging.arrive()
-            frame, _ = self._imaging.take(parts.settings.overview, purpose="overview", field=None)
-            frames.append(frame)
+            frames.append(self._imaging.visit_tile(tile, len(frames)))
             self._overview_done += 1
             self._tell()
-
-    def _at(self, tile: StagePosition) -> StagePosition:
-        here = self._parts.microscope.position()
-        return replace(tile, z_um=here.z_um, tilt_deg=here.tilt_deg)
 
     def _go_on(self, past: Past, survey: Survey, source: InstrumentSource) -> None:
         """Repeats the recorded decisions, then finishes the step in which the session was interrupted."""
@@ -171,9 +171,7 @@ class SessionRunner:
             if self._stop_or_pause():
                 self._settle()
                 return "stopped_by_operator"
-            health = self._parts.microscope.health()
-            if not health.ok:
-                raise InstrumentError("; ".join(health.problems))
+            self._imaging.recovery.require_healthy()
             self._pending = step(survey, source, self._pending)
             self._log_estimate()
             self._tell()

@@ -3,8 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from autoscope.core import BeamSettings, ImagingSettings, Region
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryPolicy:
+    """What happens when the instrument fails in the middle of a session.
+
+    Attributes:
+        retries: how often a frame or a move that failed is tried again.
+        wait_s: real seconds to wait for an instrument that cannot be reached or is not healthy.
+        on_failure: whether a field that failed for good ends the session or is skipped and reported.
+    """
+
+    retries: int = 1
+    wait_s: float = 0.0
+    on_failure: Literal["stop", "skip"] = "stop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +34,7 @@ class SessionSettings:
         beam: voltage, current, detector, first working distance.
         focus_every_s: longest time between two autofocus runs.
         sharpness_drop: relative drop of sharpness that triggers one.
+        recovery: what happens when the instrument fails.
     """
 
     region: Region
@@ -26,3 +43,4 @@ class SessionSettings:
     beam: BeamSettings
     focus_every_s: float
     sharpness_drop: float
+    recovery: RecoveryPolicy = RecoveryPolicy()

@@ -174,7 +174,7 @@ def _require_cost(
     began_s, spent_s = microscope.clock.now_s(), microscope.spent.beam_time_s
     action()
     taken_s, booked_s = microscope.clock.now_s() - began_s, microscope.spent.beam_time_s - spent_s
-    slack_s = 1e-6 if microscope.info.simulated else _SHORTEST_S
+    slack_s = 1e-6 if microscope.info.kind == "simulated" else _SHORTEST_S
     allowed_s = max(bench.site.cost_tolerance * predicted_s, slack_s)
     require(
         abs(taken_s - predicted_s) <= allowed_s,

@@ -23,8 +23,9 @@ def one_call_cannot_exceed_the_time(bench: Bench) -> None:
     """A frame or a move for which the beam time does not suffice is refused before it begins."""
     with bench.microscope() as microscope:
         frame_s = microscope.predict_image_s(bench.site.imaging)
-        far = bench.site.point(0.9, 0.9)
-        travel_s = microscope.predict_move_s(microscope.position(), far)
+        here = microscope.position()
+        far = max(bench.site.point(0.1, 0.1), bench.site.point(0.9, 0.9), key=here.distance_um)
+        travel_s = microscope.predict_move_s(here, far)
     with bench.microscope(budget=Budget(beam_time_s=frame_s / 2)) as microscope:
         _require_no_exposure(microscope, lambda: microscope.acquire_image(bench.site.imaging))
     with bench.microscope(budget=Budget(beam_time_s=travel_s / 2)) as microscope:
@@ -49,7 +50,7 @@ def the_time_is_never_exceeded(bench: Bench) -> None:
 
 def _spend_all(bench: Bench, budget_s: float, ends: tuple[StagePosition, StagePosition]) -> None:
     with bench.microscope(budget=Budget(beam_time_s=budget_s)) as microscope:
-        slack_s = 0.0 if microscope.info.simulated else bench.site.cost_tolerance * budget_s
+        slack_s = 0.0 if microscope.info.kind == "simulated" else bench.site.cost_tolerance * budget_s
         try:
             for turn in range(_ROUNDS):
                 microscope.move_to(ends[turn % 2])

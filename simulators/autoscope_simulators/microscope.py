@@ -64,6 +64,7 @@ class SimulatedMicroscope(Microscope):
         imperfections: how the image differs from the specimen.
         time_scale: real seconds per simulated one; 0: an hour passes in no time.
         working_distance_mm: where the specimen's centre is in focus at the start, and the beam's setting.
+        clock: another clock than one that only actions move on; ``time_scale`` must be its own.
 
     Raises:
         ConfigurationError: the envelope leaves no place on the specimen to start from.
@@ -80,12 +81,13 @@ class SimulatedMicroscope(Microscope):
         imperfections: Imperfections | None = None,
         time_scale: float = 0.0,
         working_distance_mm: float = 10.0,
+        clock: SimulatedClock | None = None,
     ) -> None:
         super().__init__(envelope=envelope or Envelope(), budget=budget)
         self._specimen, self._seed = specimen, seed
         self._timing = timing or Timing()
         self._imperfections = imperfections or Imperfections()
-        self._clock = SimulatedClock(time_scale)
+        self._clock = clock or SimulatedClock(time_scale)
         start = _start(specimen, self.envelope)
         self._stage = SimulatedStage(self._clock, self._timing, start, time_scale)
         self._column = Column(specimen, self._imperfections, seed, working_distance_mm)

@@ -138,10 +138,10 @@ def tabulate(name: str, session: Config) -> FieldTable:
         measures = build.targets_of(session)
         return FieldTable(
             name=name,
-            sha256=checked.specimen.sha256,
-            synthetic=checked.specimen.synthetic,
+            sha256=checked.simulated_specimen.sha256,
+            synthetic=checked.simulated_specimen.synthetic,
             grid=checked.grid,
-            values=TruthMeasurer(checked.specimen, checked.grid, measures).values(),
+            values=TruthMeasurer(checked.simulated_specimen, checked.grid, measures).values(),
             groups=groups,
             costs=SurveyCosts(
                 timing=build.timing_of(session),
@@ -163,13 +163,13 @@ def overview_of(checked: Checked) -> list[Frame]:
     def prepare(frames: Sequence[Frame]) -> Prepared:
         taken.extend(frames)
         control.stop()
-        measurer = TruthMeasurer(checked.specimen, grid, measures)
+        measurer = TruthMeasurer(checked.simulated_specimen, grid, measures)
         return Prepared(measurer, survey_of(config, grid, checked.microscope, ()))
 
     sha256 = build.policy_of(config).sha256
     parts = SessionParts(
         microscope=checked.microscope,
-        settings=build.settings_of(config, checked.specimen),
+        settings=build.settings_of(config, checked.specimen, checked.microscope),
         grid=grid,
         policy_sha256=sha256,
         prepare=prepare,

@@ -10,7 +10,7 @@ from typing import Any
 
 def add_all(subparsers: Any) -> None:
     """Adds every command to the parser."""
-    for add in (_run, _plan, _report, _specimen, _segment, _benchmark, _doctor):
+    for add in (_run, _plan, _report, _specimen, _segment, _benchmark, _ioc, _doctor):
         add(subparsers)
 
 
@@ -26,7 +26,8 @@ def _new(
 
     new.set_defaults(command=command)
     new.add_argument("--debug", action="store_true", help="show a traceback when something goes wrong")
-    new.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
+    if as_json:
+        new.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
     return new
 
 
@@ -150,6 +151,26 @@ def _benchmark(subparsers: Any) -> None:
         "--out", type=Path, metavar="DIR", help="results and cache (default: benchmark-results/NAME)"
     )
     new.add_argument("--jobs", type=_positive, metavar="N", help="processes (default: one for each core)")
+
+
+def _ioc(subparsers: Any) -> None:
+    new = _new(
+        subparsers,
+        "ioc",
+        "Serve the simulated microscope over EPICS Channel Access, as a rehearsal for a real one.",
+        "ioc:run",
+        as_json=False,
+    )
+    new.add_argument(
+        "specimen", nargs="?", metavar="SPECIMEN", help="a file or synthetic:KIND (default: the quickstart's)"
+    )
+    new.add_argument("--prefix", default="SEM:", metavar="P", help="of all PV names (default: SEM:)")
+    new.add_argument(
+        "--time-scale", type=float, default=1.0, metavar="S",
+        help="real seconds for each simulated one (default: 1; 0.1 runs ten times as fast)",
+    )  # fmt: skip
+    new.add_argument("--seed", type=_seed, default=0, metavar="N", help="of noise and drift")
+    new.add_argument("--ideal", action="store_true", help="no noise, no drift, always in focus")
 
 
 def _doctor(subparsers: Any) -> None:

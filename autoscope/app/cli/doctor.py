@@ -13,10 +13,14 @@ from pathlib import Path
 
 from autoscope import __version__
 from autoscope.app.cli.main import BAD_USAGE, OK
+from autoscope.app.config import Config
 from autoscope.core import AutoscopeError
 
 PACKAGES = ("numpy", "scipy", "h5py", "torch", "torchvision", "segmentation-models-pytorch", "timm")
 LITTLE_DISK_GB = 2.0
+
+CONNECT_S = 3.0
+"""The longest that a diagnosis waits for PVs to connect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +77,42 @@ def _disk() -> Finding:
 
 def _config(path: Path) -> list[Finding]:
     from autoscope.app.loading import load_config
+
+    try:
+        config = load_config(path)
+        if config.microscope.kind != "epics":
+            return _session(config)
+        pvs = _pvs(config)
+        dead = sum(not finding.ok for finding in pvs)
+        if dead:
+            return [*pvs, Finding("configuration", False, f"{dead} of {len(pvs)} PVs do not connect")]
+        return [*pvs, *_session(config)]
+    except AutoscopeError as error:
+        return [Finding("configuration", False, str(error))]
+
+
+def _pvs(config: Config) -> list[Finding]:
+    """Every PV that the configuration needs: state, unit, limits, alarm, round-trip time."""
+    from autoscope.app.build import pv_map_of
+    from autoscope.epics.diagnosis import diagnose
+
+    names = pv_map_of(config).names(config.microscope.prefix)
+    reports = diagnose(names, min(config.microscope.connect_timeout_s, CONNECT_S))
+    return [Finding(f"{report.signal} ({report.pv})", report.connected, str(report)) for report in reports]
+
+
+def _session(config: Config) -> list[Finding]:
     from autoscope.app.running import check
 
     try:
-        with check(load_config(path)) as checked:
-            licence = checked.specimen.licence or "not said"
-            return [
-                Finding("configuration", True, f"{len(checked.grid)} fields, model {checked.model.kind}"),
-                Finding("licence of the data", True, f"{licence} ({checked.specimen.source or 'no source'})"),
+        with check(config) as checked:
+            found = [
+                Finding("configuration", True, f"{len(checked.grid)} fields, model {checked.model.kind}")
             ]
+            if checked.specimen is not None:
+                licence = checked.specimen.licence or "not said"
+                source = checked.specimen.source or "no source"
+                found.append(Finding("licence of the data", True, f"{licence} ({source})"))
+            return found
     except AutoscopeError as error:
         return [Finding("configuration", False, str(error))]

@@ -1,0 +1,45 @@
+"""Faults that a test or a demonstration can inject through PVs."""
+
+from __future__ import annotations
+
+from autoscope.epics.ioc.served import PVs
+
+ONCE = {
+    "StallMove": "the next moves never end: DMOV stays 0",
+    "MissTarget": "the next moves end a hundred micrometres short",
+    "LoseFrame": "the next scans never deliver a frame",
+    "RepeatFrame": "the next scans end without a new unique number",
+    "CorruptFrame": "the next frames have another size than was asked for",
+    "ReadNaN": "the next positions read back as NaN",
+    "LoseFocus": "the next autofocus runs find nothing",
+    "LoseSpectrum": "the next spectra fail",
+}
+"""Each holds how many times it is still going to happen; a client writes a number."""
+
+
+class Faults:
+    """Fault PVs, named ``Fault:...``; all are 0 on a healthy instrument.
+
+    Args:
+        pvs: where they are added. ``Fault:Slow`` is seconds added to every scan, ``Fault:StageAlarm`` 1
+            puts the axes into a major alarm.
+    """
+
+    def __init__(self, pvs: PVs) -> None:
+        self._pvs = pvs
+        for name in ONCE:
+            pvs.integer(f"Fault:{name}", 0)
+        pvs.number("Fault:Slow", 0.0, "s")
+
+    async def take(self, name: str) -> bool:
+        """Whether a fault is due; counts it down."""
+        pv = self._pvs[f"Fault:{name}"]
+        if pv.value <= 0:
+            return False
+        await pv.write(pv.value - 1)
+        return True
+
+    @property
+    def slow_s(self) -> float:
+        """Seconds added to every scan."""
+        return max(0.0, float(self._pvs["Fault:Slow"].value))

@@ -1,0 +1,172 @@
+"""What instruments do to a session: every failure has a name, ends in time, and leaves the beam blanked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autoscope.core import ConfigurationError, ImagingSettings, InstrumentError, StagePosition
+from autoscope.epics import (
+    AlarmError,
+    DisconnectedError,
+    EpicsMicroscope,
+    FrameError,
+    FrameTimeoutError,
+    ReadbackError,
+    StageMissedError,
+    StageStalledError,
+)
+from autoscope.epics.channels import Channels
+from autoscope.microscope import Envelope
+
+IMAGING = ImagingSettings(20.0, 64, 48, 1.0)
+Make = Callable[..., EpicsMicroscope]
+FAULTS = (
+    "StallMove", "MissTarget", "LoseFrame", "RepeatFrame", "CorruptFrame", "ReadNaN", "LoseFocus", "Slow",
+    "StageAlarm",
+)  # fmt: skip
+
+
+@pytest.fixture
+def faults(quick: object) -> Iterator[Channels]:
+    """The fault PVs and the instrument's health, as they were afterwards."""
+    names = {name: f"Q:Fault:{name}" for name in FAULTS}
+    names |= {"Valve": "Q:Health:Valve", "blank": "Q:Beam:Blank", "beat": "Q:Heartbeat"}
+    channels = Channels(names)
+    assert channels.wait_connected(5.0) == ()
+    yield channels
+    for name in FAULTS:
+        channels[name].write(0)
+    channels["Valve"].write(1)
+    channels.close()
+
+
+def go(microscope: EpicsMicroscope, x_um: float = 60.0) -> None:
+    here = microscope.position()
+    microscope.move_to(StagePosition(x_um if here.x_um != x_um else x_um + 20, 100.0, here.z_um))
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"), [("StallMove", StageStalledError), ("MissTarget", StageMissedError)]
+)
+def test_a_move_that_goes_wrong_is_named_and_the_next_one_works(
+    fault: str, error: type[Exception], make: Make, faults: Channels
+) -> None:
+    with make(margin_s=0.5) as microscope:
+        go(microscope, 150.0)
+        faults[fault].write(1)
+        with pytest.raises(error, match=r"stage\.x\."):
+            go(microscope, 130.0)
+        assert not microscope.is_moving()
+        go(microscope, 140.0)
+        assert microscope.is_blanked()
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [("LoseFrame", FrameTimeoutError), ("RepeatFrame", FrameTimeoutError), ("CorruptFrame", FrameError)],
+)
+def test_a_frame_that_goes_wrong_is_named_and_the_next_one_is_new(
+    fault: str, error: type[Exception], make: Make, faults: Channels
+) -> None:
+    with make(margin_s=2.0) as microscope:
+        go(microscope)
+        before = microscope.acquire_image(IMAGING)
+        faults[fault].write(1)
+        with pytest.raises(error, match=r"image\."):
+            microscope.acquire_image(IMAGING)
+        assert microscope.is_blanked()
+        go(microscope, 90.0)
+        after = microscope.acquire_image(IMAGING)
+        assert not np.array_equal(before.pixels, after.pixels)
+
+
+def test_a_slow_scan_is_waited_for_within_the_margin(make: Make, faults: Channels) -> None:
+    with make(margin_s=3.0) as microscope:
+        go(microscope)
+        faults["Slow"].write(1.0)
+        assert microscope.acquire_image(IMAGING).pixels.shape == (48, 64)
+
+
+def test_a_readback_that_is_no_number_is_refused(make: Make, faults: Channels) -> None:
+    with make() as microscope:
+        go(microscope)
+        faults["ReadNaN"].write(1)
+        with pytest.raises(ReadbackError, match=r"stage\.x\.readback .* reads nan"):
+            go(microscope, 90.0)
+        readback = microscope._channels["stage.x.readback"]
+        assert microscope._channels.wait_until(lambda: readback.value == 90.0, 5.0)
+        assert microscope.position().x_um == 90.0
+
+
+def test_an_axis_in_alarm_is_not_moved(make: Make, faults: Channels) -> None:
+    with make() as microscope:
+        before = microscope.position()
+        faults["StageAlarm"].write(1)
+        time_limit = time.monotonic() + 5
+        while microscope._channels["stage.x.readback"].severity == 0:
+            assert time.monotonic() < time_limit
+        with pytest.raises(AlarmError, match="major alarm"):
+            go(microscope)
+        assert microscope.position() == before
+
+
+def test_a_closed_valve_is_a_matter_of_health(make: Make, faults: Channels) -> None:
+    with make() as microscope:
+        assert microscope.health().ok
+        faults["Valve"].write(0)
+        changed = microscope._channels.wait_until(lambda: not microscope.health().ok, 5.0)
+        assert changed
+        assert microscope.health().problems == ("the column valve is closed",)
+
+
+def test_an_autofocus_that_finds_nothing_says_so(make: Make, faults: Channels) -> None:
+    with make() as microscope:
+        faults["LoseFocus"].write(1)
+        with pytest.raises(InstrumentError, match="found no focus"):
+            microscope.autofocus()
+        assert microscope.is_blanked()
+
+
+def test_making_a_microscope_and_closing_it_writes_nothing(make: Make, faults: Channels) -> None:
+    faults["blank"].write(0)
+    with make() as microscope:
+        assert not microscope.is_blanked()
+    assert faults["blank"].number() == 0
+    faults["blank"].write(1)
+
+
+def test_a_prefix_that_nobody_serves_lists_every_pv(make: Make) -> None:
+    began_s = time.monotonic()
+    with pytest.raises(
+        ConfigurationError, match=r"72 of 72 PVs did not connect within 1 s: stage\.x\.target"
+    ):
+        make(prefix="NOBODY:", connect_timeout_s=1.0)
+    assert time.monotonic() - began_s < 3.0
+
+
+def test_limits_that_leave_no_place_are_refused(make: Make) -> None:
+    with pytest.raises(ConfigurationError, match=r"stage\.x, \[0, 200\], and envelope\.x_um = \[500, 600\]"):
+        make(Envelope(x_um=(500.0, 600.0)))
+
+
+def test_the_motors_soft_limits_join_the_envelope(make: Make) -> None:
+    with make(Envelope(x_um=(-50.0, 120.0))) as microscope:
+        assert microscope.envelope.x_um == (0.0, 120.0)
+        assert microscope.envelope.y_um == (0.0, 200.0)
+
+
+def test_a_server_that_dies_in_the_middle_of_a_scan_is_a_lost_connection(own: Any, make: Make) -> None:
+    microscope = make(prefix=own.prefix)
+    go(microscope)
+    own.kill()
+    began_s = time.monotonic()
+    with pytest.raises(DisconnectedError):
+        microscope.acquire_image(ImagingSettings(20.0, 1000, 1000, 10.0))
+    with pytest.raises(DisconnectedError):
+        microscope.close()
+    assert time.monotonic() - began_s < 5.0
