@@ -216,9 +216,7 @@ def _check_thresholds(kind: str | None, thresholds: tuple[float, ...], classes: 
 class PolicyConfig(Section):
     """How fields are chosen."""
 
-    kind: Literal["raster", "uniform", "systematic", "proportional", "active", "greedy", "learned"] = (
-        "proportional"
-    )
+    kind: Literal["raster", "uniform", "systematic", "proportional", "active", "greedy", "learned"] = "active"
     exploration: Annotated[float, Field(gt=0, le=1)] = 0.2
     predictor: PredictorKind | None = None
     options: Mapping[str, float | int] = Field(default_factory=dict)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from autoscope.core import component_rng
 from autoscope_simulators.specimen_data import Inclusion, SpecimenData
 from autoscope_simulators.synthetic.canvas import Block, Canvas, FloatImage, Progress, Window, cut, part_of
+from autoscope_simulators.synthetic.chemistry import draw_spectra
 from autoscope_simulators.synthetic.marks import Scratches, to_grey
 from autoscope_simulators.synthetic.noise import SmoothField, Texture
 from autoscope_simulators.synthetic.particles import Particles, ParticleStyle, scatter, stamp
@@ -123,6 +124,7 @@ class InclusionField:
             class_names=CLASS_NAMES,
             inclusions=table,
             grains=grains,
+            spectra=draw_spectra(self._rng("chemistry")),
         )
 
     def _place(self, classes: NDArray[np.uint8], progress: Progress) -> tuple[Inclusion, ...]:
