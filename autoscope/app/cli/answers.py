@@ -57,9 +57,9 @@ def answer(quantity: QuantityResult) -> str:
 
 
 def named(quantity: str, class_name: str) -> str:
-    """``inclusions per mm2 of oxide``; a quantity without a class by itself."""
+    """``inclusions per mm2 of oxide``; grain size by itself, for its class is that of the boundaries."""
     words = quantity.replace("_", " ")
-    return f"{words} of {class_name}" if class_name else words
+    return words if quantity == "grain_size" else f"{words} of {class_name}"
 
 
 def number(value: float) -> str:
