@@ -26,6 +26,7 @@ HEAVY = (
 DISTRIBUTION = {
     "PIL": "pillow",
     "skimage": "scikit-image",
+    "epics": "pyepics",
     "rsciio": "rosettasciio",
     "pydantic_core": "pydantic",  # comes with it
     "markupsafe": "jinja2",  # comes with it
