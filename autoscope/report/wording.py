@@ -46,6 +46,9 @@ JOINT = (
     " promised with the sum of their misses only (two at 95 %: at least 90 %)."
 )
 
+LOPSIDED = 0.05
+"""From which share of the half-width on an estimate beside the middle of its interval is said to be so."""
+
 CENSUS = (
     "Every field of the region was measured: there is no chance of which fields were measured left, and the"
     " interval has no width."
@@ -131,7 +134,7 @@ def answer(quantity: QuantityResult, target: TargetRecord) -> Answer:
     interval, value = "no interval is defensible yet", short
     if quantity.estimate is not None and half is not None and low is not None and high is not None:
         interval = f"{s.text(low, places)} to {s.text(high, places)}"
-        value = f"{s.number(quantity.estimate, places)} ± {s.text(half, places)}"
+        value = _with_uncertainty(quantity.estimate, low, high, s, places)
     return Answer(
         title=_title(quantity, s),
         value=value,
@@ -142,6 +145,15 @@ def answer(quantity: QuantityResult, target: TargetRecord) -> Answer:
         covers=_covers(quantity),
         number=_grain_size_number(quantity),
     )
+
+
+def _with_uncertainty(estimate: float, low: float, high: float, s: Scale, places: int) -> str:
+    """``18.32 ± 0.94 %``, or ``0.3 +5.7 −0.2 %`` where the estimate is not the middle of its interval."""
+    half, middle = (high - low) / 2, (low + high) / 2
+    if abs(estimate - middle) <= LOPSIDED * half:
+        return f"{s.number(estimate, places)} ± {s.text(half, places)}"
+    up, down = s.number(high - estimate, places), s.text(estimate - low, places)
+    return f"{s.number(estimate, places)} +{up} −{down}"
 
 
 def _title(quantity: QuantityResult, s: Scale) -> str:

@@ -131,6 +131,12 @@ def test_the_background_knows_fields_overview_and_nothing(play):
     assert background.rgba[..., 0].std() > 5
 
 
+def test_an_answer_beside_the_middle_of_its_interval_says_so():
+    said = answer(quantity(estimate=0.0034, ci_low=0.0017, ci_high=0.0604), TARGET)
+    assert said.value == "0.3 +5.7 −0.2 %"
+    assert said.interval == "0.2 % to 6.0 %"
+
+
 def test_influence_is_that_of_the_estimator(play):
     session = play(steps=20)
     evidence = gather(open_session(session.folder))
