@@ -25,6 +25,7 @@ HEAVY = (
 )  # fmt: skip
 DISTRIBUTION = {
     "PIL": "pillow",
+    "epics": "pyepics",
     "skimage": "scikit-image",
     "pydantic_core": "pydantic",  # comes with it
     "markupsafe": "jinja2",  # comes with it
