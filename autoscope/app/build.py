@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autoscope.app.config import SYNTHETIC, Config, ScanConfig, TargetConfig, TimingConfig
+from autoscope.app.config import SYNTHETIC, Config, ScanConfig, TimingConfig
 from autoscope.app.loading import read_toml, validated
+from autoscope.app.targets import target_measure
 from autoscope.core import (
     BeamSettings,
     ConfigurationError,
@@ -22,7 +23,7 @@ from autoscope.core import (
 )
 from autoscope.microscope import Budget, Envelope, Microscope
 from autoscope.session import RecoveryPolicy, SessionSettings, TargetMeasure
-from autoscope.survey import FieldGrid, Policy, Target, lay_grid
+from autoscope.survey import FieldGrid, Policy, lay_grid
 from autoscope_policies import make_policy
 from autoscope_simulators import Imperfections, SimulatedMicroscope, SpecimenFile, Timing
 
@@ -38,12 +39,14 @@ class ModelChoice:
         kind: ``"segmentation"``, ``"threshold"`` or ``"truth"``.
         weights: file of a segmentation model.
         sha256: hash of everything that defines it.
+        classes: names of its classes, by label value.
         warnings: what the report must say about it.
     """
 
     kind: str
     weights: Path | None
     sha256: str
+    classes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -53,22 +56,9 @@ def imaging(scan: ScanConfig) -> ImagingSettings:
 
 
 def targets_of(config: Config) -> tuple[TargetMeasure, ...]:
-    """Targets and how they are measured.
-
-    Raises:
-        ConfigurationError: a quantity that this version cannot measure yet.
-    """
-    unknown = sorted({t.quantity for t in config.targets} - {"area_fraction"})
-    if unknown:
-        raise ConfigurationError(
-            *(f'targets: quantity = "{name}" cannot be measured by this version yet' for name in unknown)
-        )
-    return tuple(_target(target) for target in config.targets)
-
-
-def _target(config: TargetConfig) -> TargetMeasure:
-    target = Target(config.quantity, config.class_name, config.half_width, config.relative, config.confidence)
-    return TargetMeasure(target, config.min_feature_um)
+    """Targets and how they are measured."""
+    scan = imaging(config.imaging.reference)
+    return tuple(target_measure(target, scan) for target in config.targets)
 
 
 def envelope_of(config: Config, specimen: SpecimenFile | None) -> Envelope:
@@ -293,7 +283,9 @@ def model_of(config: Config, specimen: SpecimenFile | None) -> ModelChoice:
     """
     model = config.model
     if model.kind == "threshold":
-        return ModelChoice("threshold", None, _hash(["threshold", model.classes, model.thresholds]))
+        return ModelChoice(
+            "threshold", None, _hash(["threshold", model.classes, model.thresholds]), model.classes
+        )
     if model.kind == "truth":
         return _truth(specimen, "the classes were read from the specimen's own truth: this is a test")
     weights = model.weights or _shipped_for(config)
@@ -309,12 +301,12 @@ def _segmentation(weights: Path, config: Config) -> ModelChoice:
 
     card = read_card(weights)
     for target in config.targets:
-        if target.class_name not in card.classes:
+        if target.class_name and target.class_name not in card.classes:
             raise ConfigurationError(
                 f"targets: class {target.class_name!r} is not one that the model {weights.name} was made for:"
                 f" {', '.join(card.classes)}"
             )
-    return ModelChoice("segmentation", weights, card.sha256)
+    return ModelChoice("segmentation", weights, card.sha256, tuple(card.classes))
 
 
 def _truth(specimen: SpecimenFile | None, warning: str) -> ModelChoice:
@@ -323,11 +315,13 @@ def _truth(specimen: SpecimenFile | None, warning: str) -> ModelChoice:
             'model: microscope.kind = "epics" has no truth to read classes from: give model.kind ='
             ' "segmentation" with weights, or "threshold" with classes'
         )
-    if specimen.class_names is None:
+    if specimen.class_names is None and not specimen.has_grains:
         raise ConfigurationError(
             f"[model] is missing, and specimen {specimen.name!r} has no truth: say how classes are recognised"
         )
-    return ModelChoice("truth", None, _hash(["truth", specimen.sha256]), (warning,))
+    return ModelChoice(
+        "truth", None, _hash(["truth", specimen.sha256]), specimen.class_names or (), (warning,)
+    )
 
 
 def _shipped_for(config: Config) -> Path | None:

@@ -164,6 +164,7 @@ class TargetConfig(Section):
     half_width: Positive | None = None
     relative: Positive | None = None
     min_feature_um: NotNegative = 0.0
+    highest: Positive | None = None
     confidence: Confidence = 0.95
 
     @model_validator(mode="after")
@@ -172,6 +173,8 @@ class TargetConfig(Section):
             raise ValueError("needs exactly one of half_width (absolute) and relative")
         if self.quantity != "grain_size" and not self.class_name:
             raise ValueError(f'quantity = "{self.quantity}" needs class = "..."')
+        if self.quantity == "area_fraction" and self.highest is not None:
+            raise ValueError('quantity = "area_fraction" takes no highest: a share is at most 1')
         return self
 
 

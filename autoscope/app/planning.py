@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
-from statistics import NormalDist
 
 import numpy as np
 
-from autoscope.app.config import Config, TargetConfig
+from autoscope.app.build import imaging, targets_of
+from autoscope.app.config import Config
 from autoscope.app.running import Checked
+from autoscope.app.targets import expected_spreads
 from autoscope.core import ImagingSettings, StagePosition
-from autoscope.session import overview_tiles
+from autoscope.estimation import expected_half_width, fields_needed
+from autoscope.session import UNITS, overview_tiles
 from autoscope.session.progress import FLOOR_FIELDS
-
-SPREAD_P50, SPREAD_P90 = 0.10, 0.20
-"""Between-field standard deviation of an area fraction that plans assume: common, and nine in ten.
-
-Before anything is measured nobody knows it; the plan says what it assumed. Who asks for a half-width below
-0.01 has a rarer phase in mind: then ten (twenty) times the half-width is assumed.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +25,13 @@ class TargetPlan:
         quantity: the quantity.
         class_name: its class.
         half_width: asked for, absolute; None where it is relative.
-        fields_p50: fields needed if fields differ by ``SPREAD_P50``.
-        fields_p90: fields needed if they differ by ``SPREAD_P90``.
-        half_width_p50: what the budget allows to reach, at ``SPREAD_P50``.
-        half_width_p90: likewise at ``SPREAD_P90``.
+        fields_p50: fields needed if fields differ by ``spread_p50``.
+        fields_p90: fields needed if they differ by ``spread_p90``.
+        half_width_p50: what the budget allows to reach, at ``spread_p50``.
+        half_width_p90: likewise at ``spread_p90``.
         spread_p50: standard deviation between fields that was assumed for the p50 figures.
         spread_p90: likewise for the p90 figures.
+        unit: of the half-widths and the spreads.
     """
 
     quantity: str
@@ -47,6 +43,7 @@ class TargetPlan:
     half_width_p90: float
     spread_p50: float
     spread_p90: float
+    unit: str = "1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +90,7 @@ def plan_session(checked: Checked) -> SessionPlan:
     hop_s = _mean_hop_s(checked)
     per_field_s = hop_s + microscope.predict_image_s(reference)
     affordable = _affordable(config, checked, overview_s, per_field_s, len(tiles))
-    targets = tuple(_target(t, len(grid), affordable) for t in config.targets)
+    targets = tuple(_target(config, number, len(grid), affordable) for number in range(len(config.targets)))
     census = config.policy.kind == "raster"
     p50 = len(grid) if census else max(t.fields_p50 for t in targets)
     p90 = len(grid) if census else max(t.fields_p90 for t in targets)
@@ -155,43 +152,42 @@ def _affordable(
     return max(0, min(limits))
 
 
-def _target(target: TargetConfig, population: int, affordable: int) -> TargetPlan:
-    half = _wanted(target)
-    common, wide = min(SPREAD_P50, 10 * half), min(SPREAD_P90, 20 * half)
+def _target(config: Config, number: int, population: int, affordable: int) -> TargetPlan:
+    target = config.targets[number]
+    half, common, wide = expected_spreads(target, imaging(config.imaging.reference))
+    p50, p90 = (_fields(config, number, spread, half, population) for spread in (common, wide))
     return TargetPlan(
         quantity=target.quantity,
         class_name=target.class_name,
         half_width=target.half_width,
-        fields_p50=_fields(common, half, target.confidence, population),
-        fields_p90=_fields(wide, half, target.confidence, population),
+        fields_p50=p50,
+        fields_p90=p90,
         half_width_p50=_half_width(common, affordable, target.confidence, population),
         half_width_p90=_half_width(wide, affordable, target.confidence, population),
         spread_p50=common,
         spread_p90=wide,
+        unit=UNITS[target.quantity],
     )
 
 
-def _wanted(target: TargetConfig) -> float:
-    """The half-width asked for; a relative one is planned as if the value were 0.1."""
-    return target.half_width if target.half_width is not None else 0.1 * (target.relative or 0.1)
-
-
-def _fields(spread: float, half: float, confidence: float, population: int) -> int:
-    """Fields for a half-width: n0 = (1.1 z s / h)², n = n0 / (1 + n0 / N) (Cochran 1977, section 4.6).
-
-    The factor 1.1 is the standard tier's.
-    """
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    n0 = (1.1 * z * spread / half) ** 2
-    return min(population, max(FLOOR_FIELDS, math.ceil(n0 / (1 + n0 / population))))
+def _fields(config: Config, number: int, spread: float, half: float, population: int) -> int:
+    """Fields for a half-width, by the tier that is asked for."""
+    bounds = targets_of(config)[number].target
+    return fields_needed(
+        spread,
+        half,
+        confidence=bounds.confidence,
+        population=population,
+        tier=config.statistics.tier,
+        reach=(bounds.high - bounds.low) / config.policy.exploration,
+    )
 
 
 def _half_width(spread: float, fields: int, confidence: float, population: int) -> float:
-    """Half-width that a number of fields gives: 1.1 z s sqrt((1 - n/N) / n)."""
+    """Half-width of the standard tier that a number of fields gives; 10 spreads without a field."""
     if fields < 1:
-        return 1.0
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    return 1.1 * z * spread * math.sqrt((1 - fields / population) / fields)
+        return 10 * spread
+    return expected_half_width(spread, fields, confidence=confidence, population=population)
 
 
 def _warnings(
@@ -216,7 +212,7 @@ def _warnings(
     if checked.grid.valid_fraction.size < FLOOR_FIELDS and config.policy.kind != "raster":
         said.append(f"the region has fewer than {FLOOR_FIELDS} fields: only a full census gives an interval")
     said += [
-        f"{t.class_name}: needs all {t.fields_p50} fields"
+        f"{t.class_name or t.quantity}: needs all {t.fields_p50} fields"
         for t in targets
         if t.fields_p50 == checked.grid.valid_fraction.size and config.policy.kind != "raster"
     ]

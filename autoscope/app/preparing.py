@@ -69,7 +69,15 @@ def predictor_of(
     n_fields: int, targets: Sequence[Target], groups: Sequence[NDArray[np.float64]]
 ) -> OverviewPredictor:
     """The predictor that a session begins with."""
-    return OverviewPredictor(n_fields, [t.low for t in targets], [t.high for t in targets], groups)
+    low, high = [t.low for t in targets], [t.high for t in targets]
+    return OverviewPredictor(
+        n_fields,
+        low,
+        high,
+        groups,
+        guess=[(t.low + t.high) / 2 if t.guess is None else t.guess for t in targets],
+        scatter=[(t.high - t.low) / 4 if t.scatter is None else t.scatter for t in targets],
+    )
 
 
 def predictor_kind(config: Config) -> PredictorKind:

@@ -18,6 +18,7 @@ from autoscope.app.config import Config
 from autoscope.app.loading import config_from, dump_config
 from autoscope.app.preparing import preparer
 from autoscope.app.specimens import Announce, open_specimen
+from autoscope.app.truth import truth_problems
 from autoscope.core import ConfigurationError, RecordError
 from autoscope.microscope import Microscope
 from autoscope.records import (
@@ -92,7 +93,6 @@ def check(config: Config, announce: Announce | None = None) -> Checked:
         ModelError: the model cannot be read.
     """
     _refuse_unbuilt(config)
-    build.targets_of(config)
     epics = config.microscope.kind == "epics"
     specimen = None if epics else open_specimen(config.microscope, announce)
     model = build.model_of(config, specimen)
@@ -263,20 +263,10 @@ def _started(checked: Checked) -> StartedDocument:
         tier=config.statistics.tier,
         exploration=config.policy.exploration if policy.floored else None,
         targets=targets,
-        classes=_classes(checked),
+        classes=checked.model.classes,
         fields_in_region=len(grid),
         region_area_um2=grid.valid_area_um2,
     )
-
-
-def _classes(checked: Checked) -> tuple[str, ...]:
-    if checked.model.kind == "threshold":
-        return checked.config.model.classes
-    if checked.model.kind == "truth":
-        return (checked.specimen and checked.specimen.class_names) or ()
-    from autoscope.perception import read_card
-
-    return tuple(read_card(checked.model.weights).classes) if checked.model.weights else ()
 
 
 def _columns(grid: FieldGrid) -> Mapping[str, NDArray[Any]]:
@@ -305,18 +295,25 @@ def _same_files(documents: tuple[Document, ...], checked: Checked) -> None:
 
 
 def _check_classes(config: Config, model: build.ModelChoice, specimen: SpecimenFile | None) -> None:
-    true = None if specimen is None else specimen.class_names
-    known = {"threshold": config.model.classes, "truth": true}.get(model.kind)
-    if known is None:
-        return
-    wrong = [t.class_name for t in config.targets if t.class_name not in known]
-    if wrong:
-        raise ConfigurationError(
-            *(
-                f"targets: class {name!r} is not one of the {model.kind} model's: {', '.join(known)}"
-                for name in wrong
-            )
+    """Refuses targets that the model does not know, or that contradict it."""
+    measures = build.targets_of(config)
+    if model.kind == "truth" and specimen is not None:
+        problems = [f"targets: {problem}" for m in measures for problem in truth_problems(specimen, m)]
+    else:
+        known = model.classes
+        wrong = [m.target.class_name for m in measures if m.target.class_name not in known]
+        problems = [_unknown(name, model.kind, known) for name in wrong]
+    if problems:
+        raise ConfigurationError(*problems)
+
+
+def _unknown(name: str, kind: str, known: tuple[str, ...]) -> str:
+    if not name:
+        return (
+            f'targets: quantity = "grain_size" needs class = the class of the grain boundaries with a {kind}'
+            f" model, which has {', '.join(known)}; only the specimen's own truth has numbered grains"
         )
+    return f"targets: class {name!r} is not one of the {kind} model's: {', '.join(known)}"
 
 
 def _check_detector(config: Config, microscope: Microscope) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import platformdirs
@@ -55,8 +56,9 @@ def open_specimen(config: MicroscopeConfig, announce: Announce | None = None) ->
 def _cached(kind: str, config: MicroscopeConfig) -> Path:
     size = config.specimen_size_um
     extent = "default" if size is None else f"{size[0]:g}x{size[1]:g}"
+    spectra = "" if find_spec("xraylib") else "-no-spectra"
     folder = Path(platformdirs.user_cache_dir("autoscope")) / "specimens"
-    return folder / f"{kind}-{config.specimen_seed}-{extent}-{_generator_hash()}.h5"
+    return folder / f"{kind}-{config.specimen_seed}-{extent}-{_generator_hash()}{spectra}.h5"
 
 
 def _generator_hash() -> str:

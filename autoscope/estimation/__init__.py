@@ -20,6 +20,7 @@ from autoscope.estimation.difference import (
     draw_weights,
     pseudo_value,
 )
+from autoscope.estimation.features import Features, find_features, largest_counted_density_per_mm2
 from autoscope.estimation.grains import (
     Crossings,
     GrainSize,
@@ -51,6 +52,7 @@ __all__ = [
     "Combined",
     "Crossings",
     "Draw",
+    "Features",
     "Goal",
     "GrainSize",
     "QuantityTracker",
@@ -71,9 +73,11 @@ __all__ = [
     "expected_half_width",
     "expert_corrected",
     "fields_needed",
+    "find_features",
     "grain_crossings",
     "grain_size",
     "grain_size_number",
+    "largest_counted_density_per_mm2",
     "largest_density_per_mm2",
     "nested_value",
     "poisson_interval",

@@ -9,7 +9,9 @@ interval of the intercept, with the same coverage.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +28,8 @@ class Crossings:
 
     Attributes:
         count: boundaries crossed; a boundary that a line ends on counts one half.
-        length_px: length of test line on specimen, pixels.
+        length_px: length of test line on specimen, pixels, from the centre of a line's first pixel to that of
+            its last: a boundary can be met only between two pixels, and so the mean has no edge effect.
     """
 
     count: float
@@ -79,16 +82,13 @@ def grain_crossings(
             are elongated along one axis count by their mean (E112-13, section 16).
         valid: ``height x width``, where there is specimen; lines are cut elsewhere.
     """
-    specimen = np.ones(grains.shape, bool) if valid is None else valid
     count = length = 0.0
-    for values, inside in ((grains, specimen), (grains.T, specimen.T)):
-        offset = min(line_spacing_px // 2, len(values) - 1)
-        for row, here in zip(values[offset::line_spacing_px], inside[offset::line_spacing_px], strict=True):
-            labelled = here & (row > 0)
-            piece = np.cumsum(~here)[labelled]  # a gap in the specimen starts a new line
-            met = row[labelled]
-            count += np.count_nonzero((met[1:] != met[:-1]) & (piece[1:] == piece[:-1]))
-            length += np.count_nonzero(here)
+    for line, here in _test_lines(grains, valid, line_spacing_px):
+        labelled = here & (line > 0)
+        piece = np.cumsum(~here)[labelled]  # a gap in the specimen starts a new line
+        met = line[labelled]
+        count += np.count_nonzero((met[1:] != met[:-1]) & (piece[1:] == piece[:-1]))
+        length += np.count_nonzero(here[1:] & here[:-1])
     return Crossings(float(count), float(length))
 
 
@@ -106,18 +106,33 @@ def boundary_crossings(
         line_spacing_px: distance between parallel lines.
         valid: ``height x width``, where there is specimen; lines are cut elsewhere.
     """
-    specimen = np.ones(boundary.shape, bool) if valid is None else valid
     count = length = 0.0
-    for values, inside in ((boundary & specimen, specimen), ((boundary & specimen).T, specimen.T)):
-        offset = min(line_spacing_px // 2, len(values) - 1)
-        for row, here in zip(values[offset::line_spacing_px], inside[offset::line_spacing_px], strict=True):
-            edges = np.diff(np.concatenate([[False], row, [False]]).astype(np.int8))
-            begins, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-            open_before = (begins > 0) & here[np.maximum(begins - 1, 0)]
-            open_after = (ends < len(row)) & here[np.minimum(ends, len(row) - 1)]
-            count += 0.5 * (np.count_nonzero(open_before) + np.count_nonzero(open_after))
-            length += np.count_nonzero(here)
+    for line, here in _test_lines(boundary, valid, line_spacing_px):
+        met = line.astype(bool) & here
+        edges = np.diff(np.concatenate([[False], met]).astype(np.int8))
+        begins, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+        open_before = (begins > 0) & here[np.maximum(begins - 1, 0)]
+        count += 0.5 * (np.count_nonzero(open_before) + np.count_nonzero(here[ends]))
+        length += np.count_nonzero(here[1:] & here[:-1])
     return Crossings(float(count), float(length))
+
+
+def _test_lines(
+    values: NDArray[Any], valid: NDArray[np.bool_] | None, spacing_px: int
+) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]:
+    """All horizontal, then all vertical test lines end to end, with a pixel of no specimen after each.
+
+    Yields:
+        values along the lines, and where they lie on specimen.
+    """
+    specimen = np.ones(values.shape, bool) if valid is None else valid
+    for across, inside in ((values, specimen), (values.T, specimen.T)):
+        offset = min(spacing_px // 2, len(across) - 1)
+        end = ((0, 0), (0, 1))
+        yield (
+            np.pad(across[offset::spacing_px], end).ravel(),
+            np.pad(inside[offset::spacing_px], end).ravel(),
+        )
 
 
 def grain_size_number(intercept_um: float) -> float:

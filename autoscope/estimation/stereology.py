@@ -41,11 +41,12 @@ def area_fraction(
     if valid is not None:
         mask &= valid
     if min_feature_px > 0:
-        mask = _without_small(mask, min_feature_px)
+        mask = without_small(mask, min_feature_px)
     return float(np.count_nonzero(mask) / total)
 
 
-def _without_small(mask: NDArray[np.bool_], min_feature_px: float) -> NDArray[np.bool_]:
+def without_small(mask: NDArray[np.bool_], min_feature_px: float) -> NDArray[np.bool_]:
+    """A mask without its features (8-connected) of a smaller equivalent circle diameter, in pixels."""
     from scipy.ndimage import label
 
     components, _ = label(mask, structure=np.ones((3, 3), int))

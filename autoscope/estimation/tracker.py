@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from autoscope.core import ConfigurationError, EstimationError, nearest
 from autoscope.estimation.betting import BettingInterval
+from autoscope.estimation.counts import zero_count_bound
 from autoscope.estimation.difference import Combined, combine, draw_weights, pseudo_value
 from autoscope.estimation.growing import GrowingTable
 from autoscope.estimation.intervals import STOPPING_ALLOWANCE, sequence_half_width, t_half_width
@@ -38,8 +39,10 @@ class Goal:
         low: lowest possible value of the quantity on one field, and so of the quantity.
         high: highest possible value.
         confidence: coverage of the interval.
-        half_width: wanted half-width, absolute, or None.
+        half_width: wanted half-width of what is reported, absolute, or None.
         relative: wanted half-width relative to the estimate, or None.
+        reciprocal: whether one over the quantity is what is reported.
+        one_feature: value of a field that holds one feature, where the quantity counts; 0 where not.
     """
 
     low: float
@@ -47,12 +50,23 @@ class Goal:
     confidence: float
     half_width: float | None
     relative: float | None
+    reciprocal: bool = False
+    one_feature: float = 0.0
 
     def wanted(self, estimate: float) -> float:
-        """The half-width that is wanted when the estimate is this."""
+        """The half-width that is wanted when the estimate is this; to first order for a reciprocal."""
         if self.half_width is not None:
-            return self.half_width
+            return self.half_width * estimate**2 if self.reciprocal else self.half_width
         return (self.relative or 0.0) * abs(estimate)
+
+    def reached(self, estimate: float, low: float, high: float) -> bool:
+        """Whether the interval of what is reported is as narrow as wanted."""
+        if not self.reciprocal:
+            return (high - low) / 2 <= self.wanted(estimate)
+        if not low > 0:
+            return False
+        wanted = self.half_width if self.half_width is not None else (self.relative or 0.0) / estimate
+        return (1 / low - 1 / high) / 2 <= wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +86,8 @@ class Draw:
         variance: predicted variance of the pseudo-value, from the past only, positive.
         covering: whether every remaining field could have been drawn. Where not, no interval is
             defensible before the census is complete.
+        fairness: least chance that any part of the specimen had to be in this draw, over that of a uniform
+            one.
     """
 
     step: int
@@ -85,6 +101,7 @@ class Draw:
     up: float
     variance: float
     covering: bool = True
+    fairness: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +135,11 @@ class QuantityTracker:
     A field that could not be measured stays in the population: it stands at its lowest possible value
     in the lower end of every interval from then on, and at its highest in the upper end.
 
+    Where a count has found nothing yet, the standard and the anytime tier show 0 and the bound of the rule
+    of three, on as many fields as a uniform design would have needed to give every place as much chance.
+    It assumes features that fall independently, may be watched at will (what it excludes it keeps excluded
+    while nothing is found), and says nothing on clusters.
+
     Args:
         n_fields: fields in the population.
         goal: what is asked.
@@ -141,6 +163,7 @@ class QuantityTracker:
         self._fields_done = self._surprising = self._draws = 0
         self._seen: Counter[float] = Counter()
         self._covering = True
+        self._exposure = 0.0  # fields' worth of a uniform design
         self._scale = 1.0  # measured over predicted variance, from past draws
         self._aim = math.nan  # half-width that the confidence sequence is tuned to, fixed early
         self._reading = Reading(math.nan, None, None, False, self._name("no field measured yet"))
@@ -181,6 +204,7 @@ class QuantityTracker:
         self._fields_done += len(y)
         self._surprising += int(np.count_nonzero(measured & (values != draw.predicted)))
         self._seen.update(values[measured].tolist())
+        self._exposure += min(draw.fairness, 1.0) * int(np.count_nonzero(measured))
         self._draws += 1
         self._reading = self._read()
 
@@ -224,7 +248,7 @@ class QuantityTracker:
 
     def _read(self) -> Reading:
         if self._fields_done == self._n_fields:
-            met = (self._high - self._low) / 2 <= self._goal.wanted(self._done)
+            met = self._goal.reached(self._done, self._low, self._high)
             name = "census" if self._low == self._high else "census, unmeasured fields at their worst case"
             return Reading(self._done, self._low, self._high, met, name, {})
         if not self._covering:
@@ -235,20 +259,35 @@ class QuantityTracker:
         rows = self._rows.rows
         low, high = (combine(rows[:, column], rows[:, _WEIGHT]) for column in (_Z_LOW, _Z_HIGH))
         middle = combine(rows[:, _Z], rows[:, _WEIGHT])
+        if self._tier != "guaranteed" and self._found_none:
+            return self._nothing_found()
         if self._tier == "guaranteed" or not self._mature:
             return self._betting_reading(middle)
         return self._central_limit_reading(low, middle, high)
+
+    @property
+    def _found_none(self) -> bool:
+        return self._goal.one_feature > 0 and self._exposure > 0 and self._seen.keys() <= {0.0}
+
+    def _nothing_found(self) -> Reading:
+        bound = zero_count_bound(self._exposure, self._goal.confidence) * self._goal.one_feature
+        low, high = self._feasible(0.0, bound + self._high - self._low)
+        met = self._fields_done >= MINIMUM_FIELDS and self._goal.reached(0.0, low, high)
+        return Reading(0.0, low, high, met, "none found: rule of three, features taken as independent")
 
     def _betting_reading(self, middle: Combined) -> Reading:
         low, high = self._feasible(self._betting.low, self._betting.high)
         if low > high:  # the interval has failed (probability below alpha): say only what is certain
             low, high = self._feasible(-math.inf, math.inf)
         estimate = min(max(middle.estimate, low), high)
-        met = (high - low) / 2 <= self._goal.wanted(estimate)
-        what = "hedged betting interval"
+        met = self._goal.reached(estimate, low, high)
+        what, numbers = "hedged betting interval", _numbers(middle, estimate)
         if self._tier != "guaranteed":
+            large_sample = t_half_width(middle, self._goal.confidence)
+            if math.isfinite(large_sample):
+                numbers["large_sample_half_width"] = large_sample
             what += f" until {MINIMUM_FIELDS} fields, {MINIMUM_INFORMATIVE} of them unlike their prediction"
-        return Reading(estimate, low, high, met, self._name(what), _numbers(middle, estimate))
+        return Reading(estimate, low, high, met, self._name(what), numbers)
 
     def _central_limit_reading(self, low: Combined, middle: Combined, high: Combined) -> Reading:
         error = self._standard_error(low.estimate, high.estimate)
@@ -264,7 +303,7 @@ class QuantityTracker:
         least, most = self._feasible(-math.inf, math.inf)
         estimate = min(max(middle.estimate, least), most)
         ends = max(estimate - half_low, least), min(estimate + half_high, most)
-        met = (half_low + half_high) / 2 <= self._goal.wanted(estimate)
+        met = self._goal.reached(estimate, estimate - half_low, estimate + half_high)
         return Reading(estimate, *ends, met, self._name(what), _numbers(combined, estimate))
 
     def _standard_error(self, estimate_low: float, estimate_high: float) -> float:

@@ -3,5 +3,16 @@
 from autoscope.images.grey import MAX_PIXELS
 from autoscope.images.masks import read_mask, write_index_png, write_png
 from autoscope.images.micrograph import Micrograph, read_micrograph
+from autoscope.images.spectrum_image import StoredSpectra, is_spectrum_image, read_spectrum_image
 
-__all__ = ["MAX_PIXELS", "Micrograph", "read_mask", "read_micrograph", "write_index_png", "write_png"]
+__all__ = [
+    "MAX_PIXELS",
+    "Micrograph",
+    "StoredSpectra",
+    "is_spectrum_image",
+    "read_mask",
+    "read_micrograph",
+    "read_spectrum_image",
+    "write_index_png",
+    "write_png",
+]

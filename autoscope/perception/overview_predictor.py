@@ -58,6 +58,10 @@ class OverviewPredictor:
         high: ``targets``, highest possible value.
         groups: each ``fields x d_g``; none: the running mean alone.
         pilot: measured fields before the overview is believed.
+        guess: ``targets``, what a field may well have before anything was measured; the middle of the
+            bounds by default. A quantity whose bounds are far from anything that occurs needs one.
+        scatter: ``targets``, by how much fields may well differ from it; a quarter of the bounds' distance
+            by default.
     """
 
     def __init__(
@@ -68,11 +72,15 @@ class OverviewPredictor:
         groups: Sequence[NDArray[np.float64]] = (),
         *,
         pilot: int = PILOT_FIELDS,
+        guess: ArrayLike | None = None,
+        scatter: ArrayLike | None = None,
     ) -> None:
         self._low, self._high = (np.atleast_1d(np.asarray(item, float)) for item in (low, high))
         self._n_fields, self._pilot, self._count = n_fields, pilot, 0
         n_targets = len(self._low)
-        self._guess = (self._high - self._low) / 4
+        middle, quarter = (self._low + self._high) / 2, (self._high - self._low) / 4
+        self._guess = middle if guess is None else np.atleast_1d(np.asarray(guess, float))
+        self._scatter = quarter if scatter is None else np.atleast_1d(np.asarray(scatter, float))
         self._sum, self._scattered = np.zeros(n_targets), np.zeros(n_targets)
         self._experts = tuple(Expertise(group, n_targets) for group in with_combination(groups))
         n_experts = len(self._experts) * len(RIDGES)
@@ -104,13 +112,12 @@ class OverviewPredictor:
         return np.concatenate([shares[:1], shares[1:].reshape(-1, len(RIDGES)).sum(axis=1)])
 
     def _mean(self, k: int) -> float:
-        middle = (self._low[k] + self._high[k]) / 2
         ignorance = IGNORANCE / (1 + self._count)
-        return float((self._sum[k] + ignorance * middle) / (self._count + ignorance))
+        return float((self._sum[k] + ignorance * self._guess[k]) / (self._count + ignorance))
 
     def _even(self) -> Prediction:
         """The running mean, and what the fields scatter about it."""
-        scatter = np.sqrt((self._scattered + self._guess**2) / (self._count + 1))
+        scatter = np.sqrt((self._scattered + self._scatter**2) / (self._count + 1))
         mean = np.array([self._mean(k) for k in range(len(scatter))])
         return Prediction(*(np.repeat(each[:, None], self._n_fields, axis=1) for each in (mean, scatter)))
 
@@ -118,7 +125,7 @@ class OverviewPredictor:
         """What the experts make of every field, as far as they are trusted."""
         if self._belief is None:
             value = np.stack([self._values(k) for k in range(len(self._low))])
-            scatter = np.sqrt((self._scattered + self._guess**2) / (self._count + 1))
+            scatter = np.sqrt((self._scattered + self._scatter**2) / (self._count + 1))
             spread = [
                 record.spread(record.unevenness(row), float(size))
                 for record, row, size in zip(self._spreads, value, scatter, strict=True)

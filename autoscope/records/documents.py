@@ -9,6 +9,7 @@ from pydantic import Field, FiniteFloat, TypeAdapter
 from autoscope.records.models import (
     DriverRecord,
     FinishReason,
+    InclusionResult,
     KindRecord,
     MicroscopeRecord,
     NumberOrNone,
@@ -127,6 +128,15 @@ class ObservationDocument(_Stamped):
     note: str = ""
 
 
+class InclusionsDocument(_Stamped):
+    """The inclusions that were counted on one field, written together with its observations."""
+
+    type: Literal["inclusions"] = "inclusions"
+    step: int
+    field: int
+    inclusions: tuple[InclusionResult, ...]
+
+
 class EstimateDocument(_Stamped):
     """The running result after a step."""
 
@@ -167,6 +177,7 @@ Document = (
     | FocusDocument
     | DecisionDocument
     | ObservationDocument
+    | InclusionsDocument
     | EstimateDocument
     | WarningDocument
     | ResumedDocument

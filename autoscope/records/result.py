@@ -15,6 +15,7 @@ from autoscope.records.documents import (
     FinishedDocument,
     FocusDocument,
     FrameDocument,
+    InclusionsDocument,
     ResumedDocument,
     StartedDocument,
     WarningDocument,
@@ -126,6 +127,7 @@ def build_result(documents: Sequence[Document]) -> SessionResult:
         model=started.model,
         spent=SpentResult(**{**spent.model_dump(), "wall_time_s": wall_time_s}),
         quantities=quantities,
+        inclusions=tuple(i for d in documents if isinstance(d, InclusionsDocument) for i in d.inclusions),
         warnings=tuple(dict.fromkeys(warnings)),
     )
 

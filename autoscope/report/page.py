@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -26,8 +27,10 @@ from autoscope.report.wording import (
     count,
     decimals,
     duration,
+    field_scale,
     length,
     scale,
+    smallest,
 )
 
 PICTURES = 6
@@ -55,7 +58,7 @@ class Section:
     measured: str
     lost: int
     estimator: str
-    min_feature_um: float
+    smallest: str
     convergence: Markup | None
     map: Markup
     pictures: tuple[Picture, ...]
@@ -83,6 +86,7 @@ def render_page(evidence: Evidence) -> str:
         truth=started.model.kind == "truth",
         unfinished_raster=started.policy.kind == "raster" and not _census(evidence),
         overview=bool(evidence.overview),
+        inclusions=_inclusions(evidence),
     )  # fmt: skip
 
 
@@ -106,6 +110,7 @@ def _sections(evidence: Evidence) -> tuple[Section, ...]:
 def _section(evidence: Evidence, k: int, background: Background, pictures: int) -> Section:
     quantity, target = evidence.quantity(k), evidence.targets[k]
     said, printed = answer(quantity, target), scale(quantity.quantity, quantity.unit)
+    on_field = field_scale(quantity.quantity, quantity.unit)
     accuracy = quantity.relative_accuracy_percent
     return Section(
         answer=said,
@@ -114,10 +119,10 @@ def _section(evidence: Evidence, k: int, background: Background, pictures: int) 
         measured=f"{count(quantity.fields_measured)} of {count(quantity.fields_in_region)}",
         lost=quantity.fields_lost,
         estimator=quantity.estimator,
-        min_feature_um=target.min_feature_um,
+        smallest=smallest(quantity, target),
         convergence=_convergence(evidence, k, said, printed),
-        map=_map(evidence, k, said, printed, background),
-        pictures=tuple(_picture(evidence, v, k, printed) for v in evidence.most_influential(k, pictures)),
+        map=_map(evidence, k, said, on_field, background),
+        pictures=tuple(_picture(evidence, v, k, on_field) for v in evidence.most_influential(k, pictures)),
     )
 
 
@@ -143,10 +148,11 @@ def _picture(evidence: Evidence, visit: Visit, k: int, printed: Scale) -> Pictur
     frame, labels = evidence.view.frame(visit.frame), evidence.view.labels(visit.frame)
     classes = evidence.started.classes
     index = classes.index(o.class_name) if o.class_name in classes else None
-    half = evidence.quantity(k).half_width
-    places = decimals((half or 0.0) * printed.factor)
+    places = decimals(_field_half_width(evidence, k) * printed.factor)
     predicted = "–" if o.predicted is None else printed.text(o.predicted, places)
-    beside = "" if labels is None else f", beside it with the segmented {o.class_name} marked"
+    beside = (
+        "" if labels is None or index is None else f", beside it with the segmented {o.class_name} marked"
+    )
     return Picture(
         source=field_picture(frame, labels, index),
         description=f"Field {d.field} as acquired{beside}",
@@ -160,6 +166,13 @@ def _picture(evidence: Evidence, visit: Visit, k: int, printed: Scale) -> Pictur
         ),
         reason=d.reason,
     )
+
+
+def _field_half_width(evidence: Evidence, k: int) -> float:
+    """The interval's half-width in the unit of a single field."""
+    quantity = evidence.quantity(k)
+    half = quantity.half_width or 0.0
+    return half / quantity.estimate**2 if quantity.quantity == "grain_size" and quantity.estimate else half
 
 
 def _census(evidence: Evidence) -> bool:
@@ -193,6 +206,21 @@ def _cost(evidence: Evidence) -> tuple[tuple[str, str, str], ...]:
     ]
     if spent.spectra:
         rows.append(("EDS live time", duration(spent.eds_live_s), f"{count(spent.spectra)} spectra"))
+    return tuple(rows)
+
+
+def _inclusions(evidence: Evidence) -> tuple[tuple[str, str, str, str], ...]:
+    """Of each class: how many were listed, and the quartiles and the largest of their diameters."""
+    rows = []
+    for name in dict.fromkeys(i.class_name for i in evidence.result.inclusions):
+        sizes = np.array(
+            [i.equivalent_diameter_um for i in evidence.result.inclusions if i.class_name == name]
+        )
+        low, middle, high = np.quantile(sizes, (0.25, 0.5, 0.75))
+        spread = f"{low:.3g} to {high:.3g} µm"
+        rows.append(
+            (name, count(len(sizes)), f"{middle:.3g} µm, half of them {spread}", f"{sizes.max():.3g} µm")
+        )
     return tuple(rows)
 
 

@@ -75,6 +75,13 @@ class Scale:
         return f"{self.number(value, decimals)} {self.unit}".rstrip()
 
 
+def field_scale(quantity: str, unit: str) -> Scale:
+    """How to print what a quantity is on a single field: grain size is averaged as boundaries per length."""
+    if quantity == "grain_size":
+        return Scale("Grain boundaries met", "per µm", 1.0)
+    return scale(quantity, unit)
+
+
 def scale(quantity: str, unit: str) -> Scale:
     """How to print a quantity; one that is not known here is printed by its own name in its own unit."""
     name, printed, factor = _QUANTITIES.get(
@@ -102,6 +109,7 @@ class Answer:
         met: whether it was reached.
         short: ``18.32 %``.
         covers: what the interval does and does not cover.
+        number: grain size number with its interval, empty for other quantities.
     """
 
     title: str
@@ -111,6 +119,7 @@ class Answer:
     met: bool
     short: str
     covers: str
+    number: str = ""
 
 
 def answer(quantity: QuantityResult, target: TargetRecord) -> Answer:
@@ -124,14 +133,44 @@ def answer(quantity: QuantityResult, target: TargetRecord) -> Answer:
         interval = f"{s.text(low, places)} to {s.text(high, places)}"
         value = f"{s.number(quantity.estimate, places)} ± {s.text(half, places)}"
     return Answer(
-        title=f"{s.name} of {quantity.class_name}",
+        title=_title(quantity, s),
         value=value,
         interval=interval,
         target=_target(target, s),
         met=quantity.target_met,
         short=short,
         covers=_covers(quantity),
+        number=_grain_size_number(quantity),
     )
+
+
+def _title(quantity: QuantityResult, s: Scale) -> str:
+    """A class of grain boundaries is not what the grain size is of."""
+    if quantity.quantity == "grain_size" or not quantity.class_name:
+        return f"{s.name} of the grains" if quantity.quantity == "grain_size" else s.name
+    return f"{s.name} of {quantity.class_name}"
+
+
+def _grain_size_number(quantity: QuantityResult) -> str:
+    """``G = 8.3 (8.1 to 8.5)``; empty for other quantities."""
+    extra = quantity.extra
+    number, low, high = (extra.get(f"grain_size_number{end}") for end in ("", "_low", "_high"))
+    if number is None:
+        return ""
+    between = "" if low is None or high is None else f" ({low:.2f} to {high:.2f})"
+    return f"G = {number:.2f}{between}".replace("-", "−")
+
+
+def smallest(quantity: QuantityResult, target: TargetRecord) -> str:
+    """What ``min_feature_um`` left out, in a sentence; empty where it is 0."""
+    if not target.min_feature_um:
+        return ""
+    what = {
+        "grain_size": "Specks of the boundary class",
+        "inclusions_per_mm2": "Inclusions",
+    }.get(quantity.quantity, "Features")
+    kept = "" if quantity.quantity == "grain_size" else " (equivalent circle diameter)"
+    return f"{what} smaller than {target.min_feature_um:g} µm{kept} are not counted."
 
 
 def _target(target: TargetRecord, s: Scale) -> str:
@@ -143,6 +182,10 @@ def _target(target: TargetRecord, s: Scale) -> str:
     return "none"
 
 
+def _recognised(quantity: QuantityResult) -> str:
+    return quantity.class_name or "grain boundaries"
+
+
 def _covers(quantity: QuantityResult) -> str:
     if quantity.covers == "expert-corrected":
         return (
@@ -152,7 +195,7 @@ def _covers(quantity: QuantityResult) -> str:
     return (
         "The interval covers the chance of which fields were measured: it is about what would be found if the"
         " segmentation model measured every field of the region. It does not cover the model's own errors:"
-        f" where it takes something else for {quantity.class_name}, the value is off by as much, however"
+        f" where it takes something else for {_recognised(quantity)}, the value is off by as much, however"
         " narrow the interval."
     )
 

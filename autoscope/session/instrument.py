@@ -21,6 +21,7 @@ from autoscope.session.control import SessionControl
 from autoscope.session.focus import FocusKeeper, sharpness
 from autoscope.session.journal import Journal, Purpose
 from autoscope.session.measurer import Measurer
+from autoscope.session.quantities import Inclusion
 from autoscope.session.recovery import REFUSALS, Recovery
 from autoscope.session.settings import SessionSettings
 from autoscope.survey import Decision, FieldGrid, Outcome
@@ -230,15 +231,17 @@ class InstrumentSource:
         taken = self._in_flight
         if taken is None or taken.decision.step != decision.step:
             raise InstrumentError(f"no frame was taken for step {decision.step}")
-        outcome = self._measure(taken)
-        self._imaging.journal.observation(decision, outcome)
+        outcome, inclusions = self._measure(taken)
+        self._imaging.journal.observation(decision, outcome, inclusions)
         self._in_flight = None
         return outcome
 
-    def _measure(self, taken: InFlight) -> Outcome:
+    def _measure(self, taken: InFlight) -> tuple[Outcome, tuple[Inclusion, ...]]:
         if taken.frame is None or taken.index is None:
-            return Outcome(None, taken.note)
+            return Outcome(None, taken.note), ()
         self._imaging.focus.saw(sharpness(taken.frame.pixels))
         measurement = self._measurer.measure(taken.frame, taken.decision.field)
         self._imaging.journal.labels(taken.index, measurement.labels)
-        return Outcome(measurement.value, taken.note)
+        for note in measurement.notes:
+            self._imaging.journal.warn_once(note)
+        return Outcome(measurement.value, taken.note), measurement.inclusions

@@ -18,6 +18,8 @@ from autoscope.records import (
     FinishReason,
     FocusDocument,
     FrameDocument,
+    InclusionResult,
+    InclusionsDocument,
     ObservationDocument,
     QuantityResult,
     SessionWriter,
@@ -26,6 +28,7 @@ from autoscope.records import (
     Tier,
     WarningDocument,
 )
+from autoscope.session.quantities import Inclusion
 from autoscope.survey import Decision, FieldGrid, Outcome, QuantityState, Survey, Target
 
 Purpose = Literal["overview", "field"]
@@ -56,6 +59,7 @@ class Journal:
         self._writer, self._targets = writer, tuple(targets)
         self._policy_sha256, self._tier, self._fields = policy_sha256, tier, fields_in_region
         self._estimated = 0
+        self._warned: set[str] = set()
         self._state = "idle"
 
     @property
@@ -72,6 +76,12 @@ class Journal:
     def warn(self, message: str) -> None:
         """Something that a reader of the result must know."""
         self._writer.append(WarningDocument(message=message))
+
+    def warn_once(self, message: str) -> None:
+        """Something that a reader must know, and that may be noticed on many fields."""
+        if message not in self._warned:
+            self._warned.add(message)
+            self.warn(message)
 
     def frame(self, frame: Frame, purpose: Purpose, field: int | None, state: DriverState) -> int:
         """Stores a frame, then acknowledges it; returns its index."""
@@ -127,9 +137,9 @@ class Journal:
             )
         )
 
-    def observation(self, decision: Decision, outcome: Outcome) -> None:
+    def observation(self, decision: Decision, outcome: Outcome, inclusions: Sequence[Inclusion] = ()) -> None:
         """The values of a field, all targets in one write: a step is done when this is on disk."""
-        documents = []
+        documents: list[ObservationDocument | InclusionsDocument] = []
         for number, target in enumerate(self._targets):
             value = None if outcome.value is None else float(outcome.value[number])
             documents.append(
@@ -143,6 +153,9 @@ class Journal:
                     note=outcome.note,
                 )
             )
+        if inclusions:
+            found = tuple(InclusionResult.model_validate(inclusion) for inclusion in inclusions)
+            documents.append(InclusionsDocument(step=decision.step, field=decision.field, inclusions=found))
         self._writer.append(*documents)
 
     def estimate(self, survey: Survey) -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscope.core import Frame, ModelError, Rectangle
-from autoscope.estimation import stereology
-from autoscope.survey import FieldGrid, Target
+from autoscope.core import Frame, Rectangle
+from autoscope.session.quantities import FieldMap, Inclusion, TargetMeasure, Value, class_index
+from autoscope.survey import FieldGrid
 
 if TYPE_CHECKING:
     from autoscope.perception.segmentation import Segmenter
@@ -24,10 +24,14 @@ class Measurement:
     Attributes:
         labels: ``height x width`` class map, at the frame's or the truth's own pixel size.
         value: ``targets``, the measured values.
+        inclusions: those that targets counted.
+        notes: what a reader of the result must know.
     """
 
     labels: NDArray[np.uint8]
     value: NDArray[np.float64]
+    inclusions: tuple[Inclusion, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Measurer(Protocol):
@@ -48,41 +52,14 @@ class ValidSource(Protocol):
         """``shape`` booleans over a rectangle of the specimen."""
 
 
-@dataclass(frozen=True, slots=True)
-class TargetMeasure:
-    """How one target is measured on a class map.
-
-    Attributes:
-        target: the target.
-        min_feature_um: smaller features are not counted.
-    """
-
-    target: Target
-    min_feature_um: float = 0.0
-
-    def value(
-        self,
-        labels: NDArray[np.uint8],
-        class_names: Sequence[str],
-        pixel_nm: float,
-        valid: NDArray[np.bool_] | None,
-    ) -> float:
-        """The target's value on ``height x width`` labels; pixels that are not valid do not count."""
-        index = class_index(class_names, self.target.class_name)
-        return stereology.area_fraction(
-            labels, index, valid=valid, min_feature_px=self.min_feature_um * 1000.0 / pixel_nm
-        )
-
-
-def class_index(class_names: Sequence[str], wanted: str) -> int:
-    """Label value of a class.
-
-    Raises:
-        ModelError: the model does not know the class.
-    """
-    if wanted not in class_names:
-        raise ModelError(f"class {wanted!r} is not one of the model's classes: {', '.join(class_names)}")
-    return list(class_names).index(wanted)
+def measured(labels: NDArray[np.uint8], values: Sequence[Value]) -> Measurement:
+    """The measurement of one field from the values of its targets."""
+    return Measurement(
+        labels,
+        np.array([value.value for value in values]),
+        tuple(inclusion for value in values for inclusion in value.inclusions),
+        tuple(dict.fromkeys(note for value in values for note in value.notes)),
+    )
 
 
 class SegmentingMeasurer:
@@ -113,10 +90,19 @@ class SegmentingMeasurer:
 
     def measure(self, frame: Frame, field: int) -> Measurement:
         """Measures every target on one field's frame."""
-        segmentation = self._segmenter.segment(frame.pixels, frame.imaging.pixel_nm)
-        labels = segmentation.labels
+        counting = any(m.target.quantity == "inclusions_per_mm2" for m in self._measures)
+        found = self._segmenter.segment(frame.pixels, frame.imaging.pixel_nm, probability=counting)
+        labels, grid, rectangle = found.labels, self._grid, self._grid.rectangle(field)
         valid = None
-        if self._valid is not None and self._grid.valid_fraction[field] < 1:
-            valid = self._valid.valid_window(self._grid.rectangle(field), (labels.shape[0], labels.shape[1]))
-        values = [m.value(labels, self.class_names, segmentation.pixel_nm, valid) for m in self._measures]
-        return Measurement(labels, np.array(values))
+        if self._valid is not None and grid.valid_fraction[field] < 1:
+            valid = self._valid.valid_window(rectangle, (labels.shape[0], labels.shape[1]))
+        seen = FieldMap(
+            labels,
+            self.class_names,
+            found.pixel_nm,
+            valid,
+            rectangle,
+            grid.area_um2(field),
+            found.probability,
+        )
+        return measured(labels, [measure.value(seen) for measure in self._measures])

@@ -58,11 +58,12 @@ def time_left(
 
     The half-width is itself estimated from n fields, with a relative standard error of about
     1/sqrt(2 (n - 1)); its square gives the number of fields that are needed, so the 90th percentile
-    inflates that number by (1 + 1.28 / sqrt(2 (n - 1)))².
+    inflates that number by (1 + 1.28 / sqrt(2 (n - 1)))². Before the floor of the large-sample tiers the
+    interval that counts is far wider than the one that will: then the latter is what shrinks.
     """
     needed_p50 = needed_p90 = 0.0
     for state in quantities:
-        half = half_width(state)
+        half = state.extra.get("large_sample_half_width", half_width(state))
         wanted = wanted_half_width(state)
         n = state.fields_measured
         if half is None or wanted is None or n < 2 or not math.isfinite(half):

@@ -180,6 +180,7 @@ def fix_batch(
     value, spread = prediction.value[:, fields], prediction.spread[:, fields]
     certain = bool((inclusion >= 1).all())
     chance = np.where(inclusion > 0, inclusion, np.inf)
+    fairness = 1 / (float((a / chance).max()) * float(inclusion.sum()))
     steps_left = 1 if certain else max(2, round(len(fields) / float(inclusion.sum())))
     draws = []
     for k, target in enumerate(targets):
@@ -196,6 +197,7 @@ def fix_batch(
                 up=largest_sum(inclusion, order, a * (target.high - value[k]) / chance),
                 variance=max(float(((a * spread[k]) ** 2 / chance).sum()), TINY),
                 covering=bool(inclusion.min() > 0),
+                fairness=fairness,
             )
         )
     return tuple(draws)

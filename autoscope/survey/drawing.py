@@ -144,6 +144,7 @@ def fix_draw(
     chance = np.where(probability > 0, probability, np.inf)
     rest = value @ a
     variance = (units.totals((a * spread) ** 2) / chance).sum(axis=1)
+    fairness = 1 / float((units.totals(a) / chance).max())
     draws = []
     for k, target in enumerate(targets):
         down = units.totals(a * (value[k] - target.low)) / chance
@@ -161,6 +162,7 @@ def fix_draw(
                 up=float(up.max()),
                 variance=max(float(variance[k]), TINY),
                 covering=covering,
+                fairness=fairness,
             )
         )
     return tuple(draws)

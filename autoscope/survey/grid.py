@@ -53,6 +53,10 @@ class FieldGrid:
         """Specimen area in all fields, um²."""
         return float(self.valid_fraction.sum() * self.hfw_um * self.vfw_um)
 
+    def area_um2(self, field: int) -> float:
+        """Specimen area of a field, um²."""
+        return float(self.valid_fraction[field]) * self.hfw_um * self.vfw_um
+
     def rectangle(self, field: int) -> Rectangle:
         """The rectangle of a field."""
         x, y, dx, dy = self.x_um[field], self.y_um[field], self.hfw_um / 2, self.vfw_um / 2

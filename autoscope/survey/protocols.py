@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoscope.core import Prediction
+from autoscope.estimation import Goal
 from autoscope.survey.grid import FieldGrid
 
 
@@ -25,6 +27,12 @@ class Target:
         confidence: coverage of the interval.
         low: lowest possible value of the quantity on one field.
         high: highest possible value on one field.
+        guess: what a field may well have before anything was measured; None: the middle of the bounds.
+        scatter: by how much fields may well differ from it; None: a quarter of the bounds' distance.
+        reciprocal: whether one over the mean over the fields is what is reported, as the mean lineal
+            intercept is one over the boundaries met for each micrometre. Fields, bounds, predictions and
+            all that policies see are in the unit of the mean.
+        one_feature: value of a field that holds one feature, where the quantity counts; 0 where not.
     """
 
     quantity: str
@@ -34,6 +42,24 @@ class Target:
     confidence: float
     low: float = 0.0
     high: float = 1.0
+    guess: float | None = None
+    scatter: float | None = None
+    reciprocal: bool = False
+    one_feature: float = 0.0
+
+    @property
+    def goal(self) -> Goal:
+        """What its tracker is asked."""
+        return Goal(
+            self.low, self.high, self.confidence, self.half_width, self.relative, self.reciprocal,
+            self.one_feature,
+        )  # fmt: skip
+
+    def reported(self, mean: float) -> float:
+        """What is reported when the mean over the fields is this."""
+        if not self.reciprocal:
+            return mean
+        return 1 / mean if mean > 0 else math.inf
 
 
 @dataclass(frozen=True, slots=True)

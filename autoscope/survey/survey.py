@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoscope.core import EstimationError, Prediction, component_rng
-from autoscope.estimation import Draw, Goal, QuantityTracker, check_values
+from autoscope.estimation import Draw, QuantityTracker, check_values
 from autoscope.estimation.growing import GrowingTable
 from autoscope.survey.batching import (
     batch_of,
@@ -40,6 +40,7 @@ from autoscope.survey.protocols import (
     SurveyView,
     Target,
 )
+from autoscope.survey.reporting import reported
 from autoscope.survey.statistics import Statistics
 
 _Array = TypeVar("_Array", bound=NDArray[Any])
@@ -114,12 +115,7 @@ class Survey:
         self._travel_s, self._visit_s, self._xy_um = travel_s, visit_s, start_xy_um
         self._free = np.ones(len(grid), bool)
         self._names = tuple(f"{target.quantity} of {target.class_name}" for target in targets)
-        self._trackers = tuple(
-            QuantityTracker(
-                len(grid), Goal(t.low, t.high, t.confidence, t.half_width, t.relative), statistics.tier
-            )
-            for t in targets
-        )
+        self._trackers = tuple(QuantityTracker(len(grid), target.goal, statistics.tier) for target in targets)
         self._open: deque[_OpenDraw] = deque()
         self._pending: deque[Decision] = deque()
         self._steps = self._draws = self._measured = self._lost = 0
@@ -158,7 +154,7 @@ class Survey:
         )
 
     def _state(self, target: Target, tracker: QuantityTracker) -> QuantityState:
-        now = tracker.reading
+        now = reported(target, tracker.reading)
         return QuantityState(
             target=target,
             estimate=now.estimate,
@@ -293,12 +289,7 @@ class Survey:
             ]
         )
         shown = Prediction(_read_only(prediction.value), _read_only(prediction.spread))
-        wanted = np.array(
-            [
-                target.half_width if target.half_width is not None else (target.relative or 0) * r.estimate
-                for target, r in zip(self._targets, readings, strict=True)
-            ]
-        )
+        wanted = np.array([t.goal.wanted(r.estimate) for t, r in zip(self._targets, readings, strict=True)])
         return SurveyView(
             self._grid, _read_only(remaining), shown, _read_only(self._cost_s(remaining)), self._draws,
             self._targets, _read_only(half_width), _read_only(wanted), self._exploration, self._past(),

@@ -7,21 +7,26 @@ from autoscope_simulators.microscope import SimulatedMicroscope
 from autoscope_simulators.specimen_data import Inclusion, SpecimenData
 from autoscope_simulators.specimen_file import SpecimenFile
 from autoscope_simulators.specimen_writer import SpecimenWriter, write_specimen
+from autoscope_simulators.spectra import ClassSpectrum, SpectrumImage
 from autoscope_simulators.timing import Timing
 
 if TYPE_CHECKING:
     from autoscope_simulators.importing import excluded_fraction, import_specimen
+    from autoscope_simulators.importing_spectra import import_spectrum_image
 
 __all__ = [
+    "ClassSpectrum",
     "Imperfections",
     "Inclusion",
     "SimulatedMicroscope",
     "SpecimenData",
     "SpecimenFile",
     "SpecimenWriter",
+    "SpectrumImage",
     "Timing",
     "excluded_fraction",
     "import_specimen",
+    "import_spectrum_image",
     "write_specimen",
 ]
 
@@ -32,4 +37,8 @@ def __getattr__(name: str) -> Any:
         from autoscope_simulators import importing
 
         return getattr(importing, name)
+    if name == "import_spectrum_image":
+        from autoscope_simulators.importing_spectra import import_spectrum_image
+
+        return import_spectrum_image
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

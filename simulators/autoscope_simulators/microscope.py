@@ -12,7 +12,6 @@ from autoscope.core import (
     BeamSettings,
     ConfigurationError,
     ImagingSettings,
-    InstrumentError,
     Spectrum,
     StagePosition,
     component_rng,
@@ -31,6 +30,7 @@ from autoscope_simulators.autofocus import BLUR_PER_STEP, Setting, as_result, fi
 from autoscope_simulators.imperfections import Imperfections
 from autoscope_simulators.optics import Column
 from autoscope_simulators.specimen_file import SpecimenFile
+from autoscope_simulators.spectrometer import Spectrometer
 from autoscope_simulators.stage import SimulatedStage
 from autoscope_simulators.timing import Timing
 
@@ -51,7 +51,8 @@ class SimulatedMicroscope(Microscope):
     """True in position, magnification, dwell, focus, drift, dose and time, on a stored specimen.
 
     Everything random is a function of the seed and the frame's number or the clock, so that a session
-    which goes on after an interruption sees the same pixels. The voltage changes nothing. Frames that an
+    which goes on after an interruption sees the same pixels. The voltage changes no pixel; spectra are
+    refused at another voltage than theirs. Frames that an
     autofocus takes cost its time; their dose is not booked.
 
     Args:
@@ -90,6 +91,7 @@ class SimulatedMicroscope(Microscope):
         start = _start(specimen, self.envelope)
         self._stage = SimulatedStage(self._clock, self._timing, start, time_scale)
         self._column = Column(specimen, self._imperfections, seed, working_distance_mm)
+        self._spectrometer = Spectrometer(specimen, seed)
         self._beam = BeamSettings(
             current_pa=self._timing.beam_current_pa,
             detector=specimen.detectors[0],
@@ -132,8 +134,12 @@ class SimulatedMicroscope(Microscope):
         return self._timing.image_s(imaging)
 
     def predict_spectrum_s(self, live_s: float) -> float:
-        """Overhead plus live time; dead time is not simulated."""
-        return self._timing.spectrum_overhead_s + live_s
+        """Overhead, live time, and the dead time at the place where the beam is now."""
+        if not self._specimen.has_eds:
+            return self._timing.spectrum_overhead_s + live_s
+        place, beam = self._column.lands(self._stage.position(), self._clock.now_s()), self._beam
+        real_s = self._spectrometer.real_s(place, live_s, beam.kv, beam.current_pa)
+        return self._timing.spectrum_overhead_s + real_s
 
     def predict_autofocus_s(self) -> float:
         """A constant."""
@@ -176,9 +182,16 @@ class SimulatedMicroscope(Microscope):
         return pixels
 
     def _do_acquire_spectrum(self, live_s: float) -> Spectrum:
-        if not self._specimen.has_eds:
-            raise InstrumentError(f"specimen {self._specimen.name!r} has no EDS data to make a spectrum from")
-        raise InstrumentError("the simulated microscope cannot make spectra yet; set eds.enabled = false")
+        position, began_s, beam = self._stage.position(), self._clock.now_s(), self._beam
+        place, number = self._column.lands(position, began_s), self.spent.spectra + 1
+        self._blanked = False
+        try:
+            counts, axis = self._spectrometer.acquire(place, live_s, beam.kv, beam.current_pa, number)
+            real_s = self._spectrometer.real_s(place, live_s, beam.kv, beam.current_pa)
+            self._clock.sleep(self._timing.spectrum_overhead_s + real_s)
+        finally:
+            self._blanked = True
+        return Spectrum(counts, live_s, real_s, axis.ev_per_channel, axis.offset_ev, position, beam, began_s)
 
     def _do_autofocus(self) -> FocusResult:
         self._blanked = False

@@ -92,9 +92,12 @@ class Column:
         scale = 1 + self._imperfections.pixel_size_error
         half_x = imaging.hfw_um * scale / 2
         half_y = imaging.vfw_um * scale / 2 / math.cos(math.radians(position.tilt_deg))
-        x = position.x_um + self._drift_x.at(time_s)
-        y = position.y_um + self._drift_y.at(time_s)
+        x, y = self.lands(position, time_s)
         return Rectangle(x - half_x, y - half_y, x + half_x, y + half_y)
+
+    def lands(self, position: StagePosition, time_s: float) -> tuple[float, float]:
+        """Where a resting beam hits the specimen, drift included: ``(x_um, y_um)``."""
+        return position.x_um + self._drift_x.at(time_s), position.y_um + self._drift_y.at(time_s)
 
     def scan(
         self,

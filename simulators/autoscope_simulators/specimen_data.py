@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoscope.core import SpecimenError
+from autoscope_simulators.spectra import ClassSpectrum, SpectrumImage, class_spectrum_problems
 
 DETECTORS = ("bse", "se")
 """Names that a detector of a specimen may have."""
@@ -49,6 +50,8 @@ class SpecimenData:
         class_names: names of the classes in the order of their values.
         inclusions: true inclusions.
         grains: true grain labels, 0 on boundaries and where there is none, or None.
+        spectra: class name to its X-ray spectrum; none: no spectra can be taken.
+        cube: a stored spectrum image, which goes before ``spectra``, or None.
 
     Raises:
         SpecimenError: naming every part that does not fit the others.
@@ -66,9 +69,12 @@ class SpecimenData:
     class_names: tuple[str, ...] = ()
     inclusions: tuple[Inclusion, ...] = field(default=())
     grains: NDArray[np.uint32] | None = None
+    spectra: Mapping[str, ClassSpectrum] = field(default_factory=dict)
+    cube: SpectrumImage | None = None
 
     def __post_init__(self) -> None:
         problems = [*self._detector_problems(), *self._raster_problems(), *self._tile_problems()]
+        problems += self._spectrum_problems()
         if not (math.isfinite(self.pixel_nm) and self.pixel_nm > 0):
             problems.append(f"pixel_nm = {self.pixel_nm:g} nm must be positive")
         if problems:
@@ -107,6 +113,12 @@ class SpecimenData:
                 problems.append(
                     f"classes go up to {largest}, but there are {len(self.class_names)} class names"
                 )
+        return problems
+
+    def _spectrum_problems(self) -> list[str]:
+        problems = [] if self.cube is None else self.cube.problems()
+        for name, spectrum in self.spectra.items():
+            problems += class_spectrum_problems(name, spectrum, self.class_names)
         return problems
 
     def _tile_problems(self) -> list[str]:

@@ -23,6 +23,7 @@ from autoscope_simulators.specimen_layout import (
     TILE_COLUMNS,
     level_path,
 )
+from autoscope_simulators.spectra import CUBE, SPECTRA, ClassSpectrum, StoredCube, open_cube, read_spectra
 from autoscope_simulators.validity import Validity
 
 ROUNDING_PX = 1e-6
@@ -72,9 +73,24 @@ class SpecimenFile:
         return self.class_names is not None
 
     @property
+    def has_grains(self) -> bool:
+        """Whether the true grain of every pixel is known."""
+        return self._grains is not None
+
+    @property
     def has_eds(self) -> bool:
         """Whether there is anything to make spectra from."""
-        return "/truth/spectra" in self._file or "/eds/cube" in self._file
+        return SPECTRA in self._file or CUBE in self._file
+
+    @cached_property
+    def class_spectra(self) -> dict[str, ClassSpectrum]:
+        """The X-ray spectra of the true classes, none where they are not known."""
+        return read_spectra(self._file)
+
+    @cached_property
+    def eds_cube(self) -> StoredCube | None:
+        """The stored spectrum image, or None."""
+        return open_cube(self._file)
 
     @cached_property
     def sha256(self) -> str:

@@ -25,6 +25,7 @@ from autoscope_simulators.specimen_layout import (
     chunk_of,
     level_path,
 )
+from autoscope_simulators.spectra import ClassSpectrum, SpectrumImage, write_cube, write_spectrum
 
 
 class SpecimenWriter:
@@ -122,6 +123,13 @@ class SpecimenWriter:
         options = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
         self._file.create_dataset("/truth/grains", data=grains, chunks=chunk_of(self._shape), **options)
 
+    def write_spectra(self, spectra: Mapping[str, ClassSpectrum], cube: SpectrumImage | None) -> None:
+        """Writes what spectra are made from."""
+        for name, spectrum in spectra.items():
+            write_spectrum(self._file, name, spectrum)
+        if cube is not None:
+            write_cube(self._file, cube)
+
     def __enter__(self) -> Self:
         return self
 
@@ -201,6 +209,7 @@ def write_specimen(data: SpecimenData, path: Path) -> None:
             writer.write_inclusions(data.inclusions)
         if data.grains is not None:
             writer.write_grains(data.grains)
+        writer.write_spectra(data.spectra, data.cube)
 
 
 def _cannot_write(path: Path, error: OSError) -> SpecimenError:

@@ -27,6 +27,7 @@ DISTRIBUTION = {
     "PIL": "pillow",
     "epics": "pyepics",
     "skimage": "scikit-image",
+    "rsciio": "rosettasciio",
     "pydantic_core": "pydantic",  # comes with it
     "markupsafe": "jinja2",  # comes with it
 }
@@ -61,6 +62,9 @@ def test_help_imports_nothing_heavy() -> None:
         ("autoscope.testing", set(HEAVY) - {"numpy"}),
         ("autoscope.perception", {"torch", "segmentation_models_pytorch", "timm", "matplotlib", "skimage"}),
         ("autoscope.report", {"torch", "skimage"}),
+        ("autoscope.eds", set(HEAVY) - {"numpy"} | {"xraylib"}),
+        ("autoscope.xray", set(HEAVY) - {"numpy"} | {"xraylib"}),
+        ("autoscope.images", {"rsciio", "torch"}),
         ("autoscope_simulators", {"torch", "matplotlib", "skimage"}),
         ("autoscope_policies", {"torch", "matplotlib"}),
     ],

@@ -11,7 +11,14 @@ import pytest
 from autoscope.core import ImagingSettings, Rectangle
 from autoscope.microscope import Budget, Envelope
 from autoscope.testing import Check, Site, microscope_checks
-from autoscope_simulators import SimulatedMicroscope, SpecimenData, SpecimenFile, write_specimen
+from autoscope.xray import EnergyAxis
+from autoscope_simulators import (
+    ClassSpectrum,
+    SimulatedMicroscope,
+    SpecimenData,
+    SpecimenFile,
+    write_specimen,
+)
 
 PIXEL_NM = 200.0
 SITE = Site(
@@ -22,11 +29,13 @@ SITE = Site(
 
 @pytest.fixture(scope="module")
 def specimen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SpecimenFile]:
-    """200 x 200 um of noise: every place looks different from every other."""
+    """200 x 200 um of noise with a flat X-ray spectrum: every place looks different from every other."""
     grey = np.random.default_rng(0).integers(0, 256, (1000, 1000), np.uint8)
+    spectrum = ClassSpectrum(np.full(1024, 20.0), EnergyAxis(), kv=20.0)
     data = SpecimenData(
         name="noise", pixel_nm=PIXEL_NM, synthetic=True, source="a test", licence="CC0",
-        detectors={"bse": grey, "se": 255 - grey},
+        detectors={"bse": grey, "se": 255 - grey}, classes=np.zeros((1000, 1000), np.uint8),
+        class_names=("noise",), spectra={"noise": spectrum},
     )  # fmt: skip
     path = tmp_path_factory.mktemp("specimen") / "noise.h5"
     write_specimen(data, path)

@@ -16,6 +16,7 @@ SMALL = {
     "inclusions": ["microscope.specimen_size_um=[400.0, 400.0]"],
     "superalloy": ["microscope.specimen_size_um=[20.0, 20.0]"],
     "imported": [],
+    "grains": ["imaging.overview.hfw_um=64.0"],
 }
 SESSIONS = sorted(
     path.stem
@@ -38,7 +39,7 @@ def test_every_configuration_is_tried_here() -> None:
 @pytest.mark.parametrize("name", SESSIONS)
 def test_it_plans_and_runs_for_a_few_steps(name: str, specimen: Path, tmp_path: Path) -> None:
     overrides = list(SMALL[name])
-    if name == "imported":
+    if name in {"imported", "grains"}:
         overrides.append(f"microscope.specimen={specimen}")
     config = load_config(CONFIGS / f"{name}.toml", overrides)
     with check(config) as checked:

@@ -167,7 +167,7 @@ def _policy(cell: Cell, table: FieldTable, targets: tuple[Target, ...]) -> Polic
     if cell.policy.kind != ORACLE:
         return cell.policy.make()
     likeness = overview_likeness(table.values, np.column_stack(table.groups), table.grid.weight)
-    wanted = [wanted_half_width(t, truth) for t, truth in zip(targets, table.truth, strict=True)]
+    wanted = [t.goal.wanted(float(truth)) for t, truth in zip(targets, table.truth, strict=True)]
     return NeymanOracle(table.values, likeness, np.maximum(wanted, 1e-12))
 
 

@@ -79,7 +79,7 @@ def _group(number: int, rows: list[Row], cells: Mapping[tuple[str, str, str], Sc
     counts = [
         [episode.fields for episode in cells[row.specimen, row.policy, row.tier].episodes] for row in rows
     ]
-    what = f"{first.quantity.replace('_', ' ')} of {first.class_name}".strip()
+    what = first.quantity.replace("_", " ") + (f" of {first.class_name}" if first.class_name else "")
     words = "; ".join(
         f"{row.policy} {row.fields_mean:.0f} fields, coverage {row.coverage:.3f}" for row in rows
     )

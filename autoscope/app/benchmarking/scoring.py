@@ -116,7 +116,7 @@ def score(cells: Sequence[Scored], baseline: str) -> tuple[Row, ...]:
 
 def _row(scored: Scored, k: int, target: Target, oracle: Scored | None, reference: Scored) -> Row:
     cell, table, count = scored.cell, scored.table, len(scored.episodes)
-    truth, n_fields = float(table.truth[k]), len(table.grid)
+    truth, n_fields = target.reported(float(table.truth[k])), len(table.grid)
     half_width = wanted_half_width(target, truth)
     answers = [episode.answers[k] for episode in scored.episodes]
     errors = np.array([answer.estimate - truth for answer in answers])

@@ -40,17 +40,31 @@ def print_result(result: SessionResult, folder: Path) -> None:
 
 def answer(quantity: QuantityResult) -> str:
     """One quantity in one line."""
-    name = f"{quantity.quantity.replace('_', ' ')} of {quantity.class_name}"
+    name = named(quantity.quantity, quantity.class_name)
     fields = f"{quantity.fields_measured} of {quantity.fields_in_region} fields"
     if quantity.estimate is None:
         return f"{name}: not known ({fields})"
+    estimate = number(quantity.estimate) + with_unit(quantity.unit)
     if quantity.ci_low is None or quantity.ci_high is None:
-        return f"{name}: {quantity.estimate:.4f}, no interval ({fields})"
+        return f"{name}: {estimate}, no interval ({fields})"
     met = "target met" if quantity.target_met else "target not met"
+    grain = quantity.extra.get("grain_size_number")
+    grade = "" if grain is None else f", G = {grain:.2f}"
     return (
-        f"{name}: {quantity.estimate:.4f}, {100 * quantity.confidence:g} % interval"
-        f" [{quantity.ci_low:.4f}, {quantity.ci_high:.4f}] ({fields}, {met})"
+        f"{name}: {estimate}{grade}, {100 * quantity.confidence:g} % interval"
+        f" [{number(quantity.ci_low)}, {number(quantity.ci_high)}] ({fields}, {met})"
     )
+
+
+def named(quantity: str, class_name: str) -> str:
+    """``inclusions per mm2 of oxide``; grain size by itself, for its class is that of the boundaries."""
+    words = quantity.replace("_", " ")
+    return words if quantity == "grain_size" else f"{words} of {class_name}"
+
+
+def number(value: float) -> str:
+    """Four decimals, or four digits of what is larger than 100."""
+    return f"{value:.4f}" if abs(value) < 100 else f"{value:.1f}"
 
 
 def print_plan(plan: SessionPlan) -> None:
@@ -70,13 +84,18 @@ def print_plan(plan: SessionPlan) -> None:
     console.print(table)
     for t in plan.targets:
         console.print(
-            f"  {escape(t.quantity)} of {escape(t.class_name)}: {t.fields_p50} fields (p50),"
-            f" {t.fields_p90} (p90); within the budget ± {t.half_width_p50:.3g} (p50),"
-            f" ± {t.half_width_p90:.3g} (p90)"
+            f"  {escape(named(t.quantity, t.class_name))}: {t.fields_p50} fields (p50),"
+            f" {t.fields_p90} (p90); within the budget ± {t.half_width_p50:.3g}{with_unit(t.unit)} (p50),"
+            f" ± {t.half_width_p90:.3g}{with_unit(t.unit)} (p90)"
         )
         console.print(
-            f"    assumed: fields differ by a standard deviation of {t.spread_p50:g} (p50),"
-            f" {t.spread_p90:g} (p90)"
+            "    assumed: fields differ by a standard deviation of"
+            f" {t.spread_p50:.3g}{with_unit(t.unit)} (p50), {t.spread_p90:.3g}{with_unit(t.unit)} (p90)"
         )
     for warning in plan.warnings:
         console.print(f"  [yellow]warning:[/] {escape(warning)}")
+
+
+def with_unit(unit: str) -> str:
+    """A unit to be put behind a number."""
+    return "" if unit == "1" else f" {unit}"

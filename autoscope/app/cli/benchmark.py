@@ -84,12 +84,19 @@ def _rows_table(rows: tuple[Row, ...]) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     before = None
     for row in rows:
-        here = (row.specimen, row.class_name, row.tier)
+        here = (row.specimen, _asked(row), row.tier)
         if before is not None and here != before:
             table.add_section()
         table.add_row(*(("",) * 3 if here == before else map(escape, here)), *_figures(row))
         before = here
     return table
+
+
+def _asked(row: Row) -> str:
+    """The class, and the quantity where it is not an area fraction."""
+    if row.quantity == "area_fraction":
+        return row.class_name
+    return f"{row.class_name} {row.quantity.replace('_', ' ')}".strip()
 
 
 def _figures(row: Row) -> tuple[str, ...]:

@@ -76,6 +76,10 @@ def _specimen(subparsers: Any) -> None:
     )  # fmt: skip
     new.add_argument("--pixel-nm", type=float, metavar="X", help="pixel size, where the images do not tell")
     new.add_argument("--classes", metavar="A,B,C", help="class names in mask-value order")
+    new.add_argument(
+        "--map-current-pa", type=float, metavar="X",
+        help="beam current of a spectrum image (.bcf); the session's where it is not given",
+    )  # fmt: skip
     new.add_argument("--name", help="name of the specimen (default: the file's)")
     new.add_argument("--detector", default="bse", choices=("bse", "se"))
     new.add_argument("--source", default="", help="where the images come from; printed in every report")

@@ -66,8 +66,7 @@ def _line(progress: Progress) -> str:
     if progress.state == "overview":
         parts.append(f"{progress.overview_done}/{progress.overview_all} frames")
     parts.extend(
-        f"{state.target.class_name} {_value(state)} ({state.fields_measured} fields)"
-        for state in progress.quantities
+        f"{_name(state)} {_value(state)} ({state.fields_measured} fields)" for state in progress.quantities
     )
     parts.append(f"beam {clock(progress.spent.beam_time_s)}")
     if progress.left is not None:
@@ -84,7 +83,7 @@ def _table(progress: Progress) -> RenderableType:
     else:
         table.add_row(head, "", "")
     for state in progress.quantities:
-        table.add_row(state.target.class_name, _interval_bar(state), _value(state))
+        table.add_row(_name(state), _interval_bar(state), _value(state))
     left = ""
     if progress.left is not None:
         left = f"  left {clock(progress.left.p50_s)} (p90 {clock(progress.left.p90_s)})"
@@ -96,6 +95,14 @@ def _interval_bar(state: QuantityState) -> ProgressBar:
     half, wanted = half_width(state), wanted_half_width(state)
     done = 0.0 if not half or not wanted else min(1.0, (wanted / half) ** 2)
     return ProgressBar(total=1.0, completed=1.0 if state.met else done, width=30)
+
+
+def _name(state: QuantityState) -> str:
+    """The class, and the quantity where it is not an area fraction."""
+    target = state.target
+    if target.quantity == "area_fraction":
+        return target.class_name
+    return f"{target.class_name} {target.quantity.replace('_', ' ')}".strip()
 
 
 def _value(state: QuantityState) -> str:

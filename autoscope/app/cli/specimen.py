@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -13,13 +15,22 @@ from autoscope.app.cli.main import OK
 from autoscope.app.config import SYNTHETIC, MicroscopeConfig
 from autoscope.core import ConfigurationError, nearest
 
+if TYPE_CHECKING:
+    from autoscope_simulators import SpecimenData
+
 
 def run_import(options: argparse.Namespace) -> int:
     """Stored micrographs to a specimen file."""
+    from autoscope.images import is_spectrum_image
     from autoscope_simulators import import_specimen, write_specimen
 
     _check_output(options.output)
     classes = () if options.classes is None else tuple(c.strip() for c in options.classes.split(","))
+    if any(is_spectrum_image(image) for image in options.images):
+        write_specimen(_spectrum_image(options), options.output)
+        return _describe(options.output, as_json=options.json)
+    if options.map_current_pa is not None:
+        raise ConfigurationError("--map-current-pa is for spectrum images (.bcf), and there is none")
     data = import_specimen(
         options.images,
         options.mask,
@@ -33,6 +44,25 @@ def run_import(options: argparse.Namespace) -> int:
     )
     write_specimen(data, options.output)
     return _describe(options.output, as_json=options.json)
+
+
+def _spectrum_image(options: argparse.Namespace) -> SpecimenData:
+    """The specimen of a spectrum image; refuses what goes with micrographs only."""
+    from autoscope_simulators import import_spectrum_image
+
+    if len(options.images) > 1 or options.mask or options.classes:
+        raise ConfigurationError("a spectrum image (.bcf) is imported by itself, without masks and classes")
+    current_pa = options.map_current_pa
+    if current_pa is not None and not (math.isfinite(current_pa) and current_pa > 0):
+        raise ConfigurationError(f"--map-current-pa {current_pa:g} pA must be positive")
+    return import_spectrum_image(
+        options.images[0],
+        pixel_nm=options.pixel_nm,
+        name=options.name or options.output.stem,
+        source=options.source or None,
+        licence=options.licence,
+        beam_current_pa=current_pa,
+    )
 
 
 def run_generate(options: argparse.Namespace) -> int:
@@ -56,9 +86,11 @@ def run_generate(options: argparse.Namespace) -> int:
 def run_truth(options: argparse.Namespace) -> int:
     """The true value of every quantity of a configuration."""
     from autoscope.app import build
+    from autoscope.app.cli.answers import named, with_unit
     from autoscope.app.loading import load_config
     from autoscope.app.specimens import open_specimen
     from autoscope.app.truth import TruthMeasurer
+    from autoscope.session import UNITS
 
     config = load_config(options.config)
     microscope = config.microscope
@@ -69,14 +101,15 @@ def run_truth(options: argparse.Namespace) -> int:
         grid = build.grid_of(config, specimen)
         values = TruthMeasurer(specimen, grid, build.targets_of(config)).truth()
     rows = [
-        {"quantity": target.quantity, "class": target.class_name, "truth": float(value)}
-        for target, value in zip(config.targets, values, strict=True)
+        {"quantity": t.quantity, "class": t.class_name, "truth": float(value), "unit": UNITS[t.quantity]}
+        for t, value in zip(config.targets, values, strict=True)
     ]
     if options.json:
         print(json.dumps({"quantities": rows}, indent=2))
     else:
         for row in rows:
-            print(f"{row['quantity']} of {row['class']}: {row['truth']:.6f} (exact, over {len(grid)} fields)")
+            name = named(str(row["quantity"]), str(row["class"]))
+            print(f"{name}: {row['truth']:.6f}{with_unit(str(row['unit']))} (exact, over {len(grid)} fields)")
     return OK
 
 
@@ -112,6 +145,7 @@ def _describe(path: Path, *, as_json: bool) -> int:
             "tiles": len(specimen.tiles),
             "valid_fraction": valid,
             "class_names": specimen.class_names,
+            "eds": specimen.has_eds,
         }
     if as_json:
         print(json.dumps(facts, indent=2))

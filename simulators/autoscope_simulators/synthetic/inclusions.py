@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from autoscope.core import component_rng
 from autoscope_simulators.specimen_data import Inclusion, SpecimenData
 from autoscope_simulators.synthetic.canvas import Block, Canvas, FloatImage, Progress, Window, cut, part_of
+from autoscope_simulators.synthetic.chemistry import draw_spectra
 from autoscope_simulators.synthetic.marks import Scratches, to_grey
 from autoscope_simulators.synthetic.noise import SmoothField, Texture
 from autoscope_simulators.synthetic.particles import Particles, ParticleStyle, scatter, stamp
@@ -107,8 +108,11 @@ class InclusionField:
         classes = np.zeros(self.canvas.shape, dtype=np.uint8)
         table = self._place(classes, part_of(progress, 0.0, 0.2))
         bse = np.empty(self.canvas.shape, dtype=np.uint8)
+        grains = np.empty(self.canvas.shape, dtype=np.uint32)
         for block in self.canvas.blocks(part_of(progress, 0.2, 1.0)):
-            bse[block.canvas_part] = self._shade(block, classes)
+            labels = self._grain_labels(block)
+            grains[block.canvas_part] = labels[block.window_part] + 1
+            bse[block.canvas_part] = self._shade(block, classes, labels)
         return SpecimenData(
             name=f"synthetic inclusions, seed {self._seed}",
             pixel_nm=self.canvas.pixel_nm,
@@ -119,6 +123,8 @@ class InclusionField:
             classes=classes,
             class_names=CLASS_NAMES,
             inclusions=table,
+            grains=grains,
+            spectra=draw_spectra(self._rng("chemistry")),
         )
 
     def _place(self, classes: NDArray[np.uint8], progress: Progress) -> tuple[Inclusion, ...]:
@@ -141,12 +147,19 @@ class InclusionField:
             progress(value / len(self.style.particles))
         return tuple(table)
 
-    def _shade(self, block: Block, classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _grain_labels(self, block: Block) -> NDArray[np.uint32]:
+        """The grain of the steel at every pixel of a block's window; inclusions lie over it."""
+        amplitude = np.float32(0.12 * self.canvas.px(8))
+        window = block.window
+        bend = (amplitude * self._bend[0].window(window), amplitude * self._bend[1].window(window))
+        return self._grains.labels(window, bend)
+
+    def _shade(
+        self, block: Block, classes: NDArray[np.uint8], grains: NDArray[np.uint32]
+    ) -> NDArray[np.uint8]:
         window, style = block.window, self.style
         labels = np.asarray(cut(classes, window), dtype=np.uint8)
-        amplitude = np.float32(0.12 * self.canvas.px(8))
-        bend = (amplitude * self._bend[0].window(window), amplitude * self._bend[1].window(window))
-        image: FloatImage = self._grain_grey[self._grains.labels(window, bend)]
+        image: FloatImage = self._grain_grey[grains]
         image += 0.8 * self._mottle.window(window) + 1.2 * self._fine.window(window)
         self._scratches.add_to(image, window)
         image *= 1 + style.unevenness * self._uneven.window(window)

@@ -23,20 +23,34 @@ def squares(edge, count):
 @pytest.mark.parametrize(("edge", "count"), [(5, 4), (8, 3)])
 def test_square_grains(edge, count):
     found = grain_crossings(squares(edge, count))
-    lines, length = 2 * edge * count, edge * count
+    lines, length = 2 * edge * count, edge * count - 1
     assert found == Crossings(lines * (count - 1), lines * length)
+
+
+def test_fields_cut_from_a_larger_pattern_have_its_intercept_on_average():
+    pattern = squares(5, 8)
+    cut = [grain_crossings(pattern[y : y + 12, x : x + 12]) for y in range(5) for x in range(5)]
+    assert sum(c.length_px for c in cut) / sum(c.count for c in cut) == pytest.approx(5.0)
+
+
+def test_boundary_maps_cut_into_fields_have_the_intercept_of_the_whole():
+    edge = np.arange(240) % 8 < 2  # boundaries of 2 pixels, every 8
+    boundary = edge[:, None] | edge[None]
+    lines = [slice(start, start + 30) for start in range(4, 204, 25)]  # every phase of the pattern
+    cut = [boundary_crossings(boundary[r, c]) for r in lines for c in lines]
+    assert sum(c.count for c in cut) / sum(c.length_px for c in cut) == pytest.approx(0.75 / 8, rel=1e-9)
 
 
 def test_directions_are_averaged():
     stripes = np.repeat(np.arange(1, 11, dtype=np.uint32), 4)[None].repeat(40, axis=0)
     found = grain_crossings(stripes)
     assert found.count == 40 * 9, "lines along the stripes cross nothing"
-    assert found.length_px == 2 * 40 * 40
+    assert found.length_px == 2 * 40 * 39
 
 
 def test_line_spacing_takes_every_nth_line():
     found = grain_crossings(squares(5, 4), line_spacing_px=10)
-    assert found == Crossings(2 * 2 * 3, 2 * 2 * 20)
+    assert found == Crossings(2 * 2 * 3, 2 * 2 * 19)
 
 
 def test_unlabelled_pixels_between_grains_are_one_boundary_and_inside_a_grain_none():
@@ -49,7 +63,7 @@ def test_lines_end_where_the_specimen_ends():
     valid = np.ones((2, 6), bool)
     valid[:, 2:4] = False
     found = grain_crossings(row, valid=valid)
-    assert found == Crossings(0.0, 2 * 4 + 4 * 2)
+    assert found == Crossings(0.0, 2 * (1 + 1) + 4 * 1)
 
 
 def test_boundary_maps_count_runs_and_half_runs():
@@ -57,7 +71,7 @@ def test_boundary_maps_count_runs_and_half_runs():
     row[:, 0:2] = row[:, 5] = True  # one run reaches the end of the line, one does not
     along = boundary_crossings(row)
     # horizontal: 1/2 + 1 on each of 2 lines; vertical: runs over the whole line, without an open end
-    assert along == Crossings(3.0, 2 * 10 + 10 * 2)
+    assert along == Crossings(3.0, 2 * 9 + 10 * 1)
 
 
 def test_boundary_and_label_maps_agree():

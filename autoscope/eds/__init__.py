@@ -1,0 +1,32 @@
+"""Energy-dispersive spectra: elements, compositions, classes, and how long to look."""
+
+from autoscope.eds.calibration import Calibration, calibrate
+from autoscope.eds.classes import InclusionClass, load_classes, shipped_classes
+from autoscope.eds.identification import ElementSignal, Identification, Identifier
+from autoscope.eds.posterior import STEEL, UNKNOWN, ClassModel, Posterior
+from autoscope.eds.quantification import Quantified, quantify
+from autoscope.eds.sequential import SequentialRule, SequentialVerdict, measure_sequentially
+from autoscope.eds.trigger import TriggerCosts, trigger_probabilities, visit_value
+
+__all__ = [
+    "STEEL",
+    "UNKNOWN",
+    "Calibration",
+    "ClassModel",
+    "ElementSignal",
+    "Identification",
+    "Identifier",
+    "InclusionClass",
+    "Posterior",
+    "Quantified",
+    "SequentialRule",
+    "SequentialVerdict",
+    "TriggerCosts",
+    "calibrate",
+    "load_classes",
+    "measure_sequentially",
+    "quantify",
+    "shipped_classes",
+    "trigger_probabilities",
+    "visit_value",
+]
