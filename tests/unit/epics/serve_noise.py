@@ -15,6 +15,7 @@ timing = Timing(
     stage_settle_s=0.1,
     image_overhead_s=0.2,
     autofocus_s=0.5,
+    spectrum_overhead_s=0.1,
 )
 with SpecimenFile(specimen) as file:
     microscope = SimulatedMicroscope(

@@ -27,7 +27,7 @@ IMAGING = ImagingSettings(20.0, 64, 48, 1.0)
 Make = Callable[..., EpicsMicroscope]
 FAULTS = (
     "StallMove", "MissTarget", "LoseFrame", "RepeatFrame", "CorruptFrame", "ReadNaN", "LoseFocus", "Slow",
-    "StageAlarm",
+    "StageAlarm", "LoseSpectrum",
 )  # fmt: skip
 
 
@@ -129,6 +129,22 @@ def test_an_autofocus_that_finds_nothing_says_so(make: Make, faults: Channels) -
         faults["LoseFocus"].write(1)
         with pytest.raises(InstrumentError, match="found no focus"):
             microscope.autofocus()
+        assert microscope.is_blanked()
+
+
+def test_a_spectrum_has_its_live_time_and_calibration_and_one_that_fails_says_so(
+    make: Make, faults: Channels
+) -> None:
+    with make() as microscope:
+        go(microscope)
+        spectrum = microscope.acquire_spectrum(0.5)
+        assert spectrum.counts.shape == (1024,)
+        assert spectrum.counts.sum() > 0
+        assert spectrum.live_s == pytest.approx(0.5)
+        assert spectrum.ev_per_channel == 10.0
+        faults["LoseSpectrum"].write(1)
+        with pytest.raises(InstrumentError, match="could not make a spectrum"):
+            microscope.acquire_spectrum(0.5)
         assert microscope.is_blanked()
 
 
