@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+import scipy.signal  # noqa: F401 - seconds that an instrument's first spectrum does not take
+
 from autoscope.app.digital_twin import RunningClock
 from autoscope.epics.ioc import MicroscopeIOC, serve
 from autoscope.microscope import Envelope
