@@ -124,7 +124,7 @@ def make(quick: Server) -> Make:
     ) -> EpicsMicroscope:
         costs = Costs(stage_settle_s=0.1, image_overhead_s=0.2, autofocus_s=0.5, spectrum_overhead_s=0.1)
         pv_map = PVMap.model_validate(tomllib.loads(default_pvs()))
-        given: dict[str, Any] = {"costs": costs, "margin_s": 3.0, **other}
+        given: dict[str, Any] = {"costs": costs, "margin_s": 3.0, "connect_timeout_s": 20.0, **other}
         return EpicsMicroscope(pv_map, prefix=prefix, envelope=envelope, budget=budget, **given)
 
     return connect

@@ -37,7 +37,7 @@ def faults(quick: object) -> Iterator[Channels]:
     names = {name: f"Q:Fault:{name}" for name in FAULTS}
     names |= {"Valve": "Q:Health:Valve", "blank": "Q:Beam:Blank", "beat": "Q:Heartbeat"}
     channels = Channels(names)
-    assert channels.wait_connected(5.0) == ()
+    assert channels.wait_connected(20.0) == ()
     yield channels
     for name in FAULTS:
         channels[name].write(0)
@@ -177,7 +177,7 @@ def test_the_motors_soft_limits_join_the_envelope(make: Make) -> None:
 
 
 def test_a_server_that_dies_in_the_middle_of_a_scan_is_a_lost_connection(own: Any, make: Make) -> None:
-    microscope = make(prefix=own.prefix)
+    microscope = make(prefix=own.prefix, connect_timeout_s=20.0)
     go(microscope)
     own.kill()
     began_s = time.monotonic()
@@ -185,4 +185,4 @@ def test_a_server_that_dies_in_the_middle_of_a_scan_is_a_lost_connection(own: An
         microscope.acquire_image(ImagingSettings(20.0, 1000, 1000, 10.0))
     with pytest.raises(DisconnectedError):
         microscope.close()
-    assert time.monotonic() - began_s < 5.0
+    assert time.monotonic() - began_s < 10.0
