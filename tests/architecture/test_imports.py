@@ -27,6 +27,7 @@ DISTRIBUTION = {
     "PIL": "pillow",
     "epics": "pyepics",
     "skimage": "scikit-image",
+    "epics": "pyepics",
     "rsciio": "rosettasciio",
     "pydantic_core": "pydantic",  # comes with it
     "markupsafe": "jinja2",  # comes with it
