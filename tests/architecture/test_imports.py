@@ -25,7 +25,6 @@ HEAVY = (
 )  # fmt: skip
 DISTRIBUTION = {
     "PIL": "pillow",
-    "epics": "pyepics",
     "skimage": "scikit-image",
     "epics": "pyepics",
     "rsciio": "rosettasciio",
