@@ -56,6 +56,8 @@ def digital_twin(
     from autoscope.app.build import timing_from
 
     with open_specimen(config, announce) as specimen:
+        if specimen.has_eds:
+            import scipy.signal  # noqa: F401 - seconds that an instrument's first spectrum does not take
         extent = specimen.extent
         envelope = Envelope(x_um=(extent.x0_um, extent.x1_um), y_um=(extent.y0_um, extent.y1_um))
         with SimulatedMicroscope(

@@ -14,7 +14,7 @@ FILES = sorted(
     for place in PLACES
     for path in (ROOT / place).rglob("*")
     if path.is_file() and path.suffix in TEXT and "__pycache__" not in path.parts
-) + sorted(path for path in ROOT.glob("*") if path.is_file() and path.suffix in TEXT)
+) + sorted(path for path in ROOT.glob("*") if path.is_file() and path.suffix in TEXT and path.name != ".git")
 MODULES = [path for path in FILES if path.suffix == ".py"]
 
 MAX_LINES = 400

@@ -86,15 +86,17 @@ class Server:
 
 @pytest.fixture(scope="session")
 def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """200 x 200 um of noise: every place looks different from every other."""
+    """200 x 200 um of noise with a flat X-ray spectrum: every place looks different from every other."""
     import numpy as np
 
-    from autoscope_simulators import SpecimenData, write_specimen
+    from autoscope.xray import EnergyAxis
+    from autoscope_simulators import ClassSpectrum, SpecimenData, write_specimen
 
     grey = np.random.default_rng(0).integers(0, 256, (1000, 1000), np.uint8)
     data = SpecimenData(
         name="noise", pixel_nm=200.0, synthetic=True, source="a test", licence="CC0",
-        detectors={"bse": grey, "se": 255 - grey},
+        detectors={"bse": grey, "se": 255 - grey}, classes=np.zeros((1000, 1000), np.uint8),
+        class_names=("noise",), spectra={"noise": ClassSpectrum(np.full(1024, 20.0), EnergyAxis(), kv=20.0)},
     )  # fmt: skip
     path = tmp_path_factory.mktemp("specimen") / "noise.h5"
     write_specimen(data, path)
@@ -120,9 +122,9 @@ def make(quick: Server) -> Make:
     def connect(
         envelope: Envelope | None = None, budget: Budget | None = None, *, prefix: str = "Q:", **other: Any
     ) -> EpicsMicroscope:
-        costs = Costs(stage_settle_s=0.1, image_overhead_s=0.2, autofocus_s=0.5)
+        costs = Costs(stage_settle_s=0.1, image_overhead_s=0.2, autofocus_s=0.5, spectrum_overhead_s=0.1)
         pv_map = PVMap.model_validate(tomllib.loads(default_pvs()))
-        given: dict[str, Any] = {"costs": costs, "margin_s": 3.0, **other}
+        given: dict[str, Any] = {"costs": costs, "margin_s": 3.0, "connect_timeout_s": 20.0, **other}
         return EpicsMicroscope(pv_map, prefix=prefix, envelope=envelope, budget=budget, **given)
 
     return connect

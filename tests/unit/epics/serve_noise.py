@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+import scipy.signal  # noqa: F401 - seconds that an instrument's first spectrum does not take
+
 from autoscope.app.digital_twin import RunningClock
 from autoscope.epics.ioc import MicroscopeIOC, serve
 from autoscope.microscope import Envelope
@@ -15,6 +17,7 @@ timing = Timing(
     stage_settle_s=0.1,
     image_overhead_s=0.2,
     autofocus_s=0.5,
+    spectrum_overhead_s=0.1,
 )
 with SpecimenFile(specimen) as file:
     microscope = SimulatedMicroscope(

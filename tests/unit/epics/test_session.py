@@ -50,7 +50,7 @@ def warnings_of(folder: Path) -> str:
 @pytest.fixture
 def faults(quick: object) -> Channels:
     channels = Channels({name: f"Q:Fault:{name}" for name in ("LoseFrame", "StallMove", "CorruptFrame")})
-    assert channels.wait_connected(5.0) == ()
+    assert channels.wait_connected(20.0) == ()
     return channels
 
 
@@ -131,7 +131,7 @@ def test_a_killed_session_leaves_the_beam_blanked_within_two_seconds(own: Any) -
         "m._do_blank(False)\nprint('unblanked', flush=True)\ntime.sleep(60)"
     )
     channels = Channels({"blank": f"{own.prefix}Beam:Blank", "beat": f"{own.prefix}Heartbeat"})
-    assert channels.wait_connected(5.0) == ()
+    assert channels.wait_connected(20.0) == ()
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=ROOT) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"unblanked\n"
