@@ -145,7 +145,9 @@ def test_training_ends_early_without_improvement(disk_folders, tmp_path: Path, t
 
 def test_divergence_is_reported(disk_folders, tmp_path: Path, tiny, monkeypatch) -> None:
     monkeypatch.setattr(
-        trainer_module.functional, "cross_entropy", lambda scores, labels: scores.sum() * float("nan")
+        trainer_module.functional,
+        "cross_entropy",
+        lambda scores, labels, **options: scores.sum() * float("nan"),
     )
     with pytest.raises(ModelError, match=r"diverged at step 1: .* lower the learning rate"):
         train(*disk_folders, CLASSES, tmp_path / "m.safetensors", settings=tiny(), device="cpu")
