@@ -15,7 +15,7 @@ from autoscope.perception import Architecture, load_segmenter, read_card, shippe
 from autoscope.perception.architecture import build_network
 from autoscope.perception.card import CARD_KEY
 from autoscope.perception.encoder_weights import load_encoder_weights
-from autoscope.perception.weights import stored_form, tensors_sha256
+from autoscope.perception.weights import add_group, read_model, stored_form, tensors_sha256
 
 TINY = Architecture(encoder="tu-resnet10t", depth=3, decoder_channels=(16, 8, 8))
 
@@ -48,6 +48,23 @@ def test_weights_that_were_changed_are_refused(trained: Path, tmp_path: Path) ->
     damaged.write_bytes(content)
     with pytest.raises(ModelError, match="not those that the model card describes"):
         load_segmenter(damaged)
+
+
+def test_a_group_travels_in_the_file_and_changes_what_the_model_is(trained: Path, tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(trained.read_bytes())
+    before = read_model(path)
+    first = add_group(path, "posterior", {"mean": torch.arange(3.0), "scale": torch.ones(2)}, steps=99)
+    second = add_group(path, "posterior", {"mean": torch.arange(4.0)})
+    after = read_model(path)
+    assert not before.groups
+    assert {group: list(named) for group, named in after.groups.items()} == {"posterior": ["mean"]}
+    assert torch.equal(after.groups["posterior"]["mean"], torch.arange(4.0))
+    assert after.card == second
+    assert after.card.steps == 99
+    assert len({before.card.sha256, first.sha256, second.sha256}) == 3
+    for name, value in before.network.state_dict().items():
+        assert torch.equal(after.network.state_dict()[name], value)
 
 
 class Evil:
