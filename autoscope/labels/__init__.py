@@ -1,0 +1,37 @@
+"""Label requests and their answers: the queue, which frames are asked about, exchange with other tools."""
+
+from autoscope.labels.errors import ExpertError, LeaseExpired, MaskError, QueueError, UnknownRequest
+from autoscope.labels.pictures import mask_from_png
+from autoscope.labels.queue import LabelQueue
+from autoscope.labels.values import (
+    STATES,
+    Answer,
+    Disagreement,
+    Effect,
+    Expert,
+    Lease,
+    NewRequest,
+    QueueProgress,
+    RequestSummary,
+    State,
+)
+
+__all__ = [
+    "STATES",
+    "Answer",
+    "Disagreement",
+    "Effect",
+    "Expert",
+    "ExpertError",
+    "LabelQueue",
+    "Lease",
+    "LeaseExpired",
+    "MaskError",
+    "NewRequest",
+    "QueueError",
+    "QueueProgress",
+    "RequestSummary",
+    "State",
+    "UnknownRequest",
+    "mask_from_png",
+]
