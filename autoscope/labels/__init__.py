@@ -3,6 +3,7 @@
 from autoscope.labels.errors import ExpertError, LeaseExpired, MaskError, QueueError, UnknownRequest
 from autoscope.labels.pictures import mask_from_png
 from autoscope.labels.queue import LabelQueue
+from autoscope.labels.suggestion import NO_SCRIBBLE, PixelFeatures, suggest
 from autoscope.labels.values import (
     STATES,
     Answer,
@@ -17,6 +18,7 @@ from autoscope.labels.values import (
 )
 
 __all__ = [
+    "NO_SCRIBBLE",
     "STATES",
     "Answer",
     "Disagreement",
@@ -28,10 +30,12 @@ __all__ = [
     "LeaseExpired",
     "MaskError",
     "NewRequest",
+    "PixelFeatures",
     "QueueError",
     "QueueProgress",
     "RequestSummary",
     "State",
     "UnknownRequest",
     "mask_from_png",
+    "suggest",
 ]
