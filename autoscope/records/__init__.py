@@ -8,6 +8,8 @@ from autoscope.records.documents import (
     FocusDocument,
     FrameDocument,
     InclusionsDocument,
+    LabelAnswerDocument,
+    LabelChoiceDocument,
     ObservationDocument,
     ResumedDocument,
     StartedDocument,
@@ -35,6 +37,7 @@ from autoscope.records.result import (
     SessionResult,
     build_result,
     finished_document,
+    label_session,
     started_document,
 )
 from autoscope.records.writer import SessionWriter
@@ -57,6 +60,8 @@ __all__ = [
     "InclusionResult",
     "InclusionsDocument",
     "KindRecord",
+    "LabelAnswerDocument",
+    "LabelChoiceDocument",
     "LabelCounts",
     "MicroscopeRecord",
     "ObservationDocument",
@@ -75,6 +80,7 @@ __all__ = [
     "WarningDocument",
     "build_result",
     "finished_document",
+    "label_session",
     "open_session",
     "replace_file",
     "started_document",

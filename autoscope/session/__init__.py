@@ -2,7 +2,15 @@
 
 from autoscope.session.control import SessionControl
 from autoscope.session.journal import UNITS, Journal
-from autoscope.session.measurer import Measurement, Measurer, SegmentingMeasurer, ValidSource, measured
+from autoscope.session.labelling import Labelling, LabelSettings
+from autoscope.session.measurer import (
+    MaskReader,
+    Measurement,
+    Measurer,
+    SegmentingMeasurer,
+    ValidSource,
+    measured,
+)
 from autoscope.session.overview import overview_tiles
 from autoscope.session.parts import Prepared, SessionParts
 from autoscope.session.past import Past
@@ -16,7 +24,10 @@ __all__ = [
     "FieldMap",
     "Inclusion",
     "Journal",
+    "LabelSettings",
+    "Labelling",
     "Listener",
+    "MaskReader",
     "Measurement",
     "Measurer",
     "Past",
