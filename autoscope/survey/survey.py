@@ -20,6 +20,7 @@ from autoscope.survey.batching import (
     short_tour,
     systematic_choice,
 )
+from autoscope.survey.choosing import Offered, fix_choice, offered
 from autoscope.survey.drawing import (
     check_prediction,
     fix_draw,
@@ -31,6 +32,7 @@ from autoscope.survey.drawing import (
 from autoscope.survey.grid import FieldGrid
 from autoscope.survey.protocols import (
     Decision,
+    Offer,
     Outcome,
     Past,
     Policy,
@@ -77,6 +79,17 @@ class _OpenDraw:
         return self.draws[0].fields
 
 
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A draw up to the point where chance comes in: the proposal, and what is offered where it has slots."""
+
+    proposal: Proposal
+    remaining: NDArray[np.intp]
+    believed: Prediction
+    cost_s: NDArray[np.float64]
+    first: Offered | None
+
+
 class Survey:
     """One adaptive measurement of a region.
 
@@ -119,6 +132,8 @@ class Survey:
         self._open: deque[_OpenDraw] = deque()
         self._pending: deque[Decision] = deque()
         self._steps = self._draws = self._measured = self._lost = 0
+        self._prepared: _Prepared | None = None
+        self._checked: Prediction | None = None
         self._came_back = GrowingTable(2 + 2 * len(targets))  # field, propensity, predicted, measured
 
     @property
@@ -186,9 +201,28 @@ class Survey:
         if not self._unvisited():
             return None
         if not self._open or self._open[-1].decided == len(self._open[-1].fields):
-            self._open.append(self._draw(np.flatnonzero(self._free)))
+            self._open.append(self._draw(self._prepare()))
             self._draws += 1
+            self._prepared = None
         return self._hand_out(self._open[-1])
+
+    def offer(self) -> Offer | None:
+        """What the policy will be offered at the next draw, before it chooses; asking changes nothing.
+
+        Returns:
+            The candidates; None where the policy does not choose between slots, where fields of the last draw
+            are still to be handed out, or where none remains.
+
+        Raises:
+            EstimationError: as :meth:`decide` does.
+        """
+        unfinished = bool(self._open) and self._open[-1].decided < len(self._open[-1].fields)
+        if unfinished or not self._free.any():
+            return None
+        prepared = self._prepare()
+        if prepared.first is None:
+            return None
+        return prepared.first.offer(prepared.believed, prepared.cost_s)
 
     def observe(self, decision: Decision, outcome: Outcome) -> None:
         """Takes in what came of the oldest decision in flight.
@@ -211,6 +245,7 @@ class Survey:
             check_values(values, low, high, step=decision.step, field=decision.field, names=self._names)
             self._predictor.update(decision.field, values)
         self._pending.popleft()
+        self._prepared = None
         self._take(self._open[0], values)
 
     def _take(self, draw: _OpenDraw, values: NDArray[np.float64] | None) -> None:
@@ -235,19 +270,60 @@ class Survey:
         unfinished = bool(self._open) and self._open[-1].decided < len(self._open[-1].fields)
         return unfinished or bool(self._free.any())
 
-    def _draw(self, remaining: NDArray[np.intp]) -> _OpenDraw:
-        step = self._draws + 1
+    def _prepare(self) -> _Prepared:
+        """The next draw's proposal, and what is offered; the same until something is observed."""
+        if self._prepared is not None:
+            return self._prepared
+        step, remaining = self._draws + 1, np.flatnonzero(self._free)
         prediction = self._predictor.predict()
-        check_prediction(prediction, self._targets, len(self._grid), step)
-        proposal = self._policy.propose(self._view(remaining, prediction))
+        if prediction is not self._checked:
+            check_prediction(prediction, self._targets, len(self._grid), step)
+            self._checked = prediction
+        view = self._view(remaining, prediction)
+        proposal = self._policy.propose(view)
         believed = reckoned(prediction, proposal, remaining, step)
-        drawn = self._draw_batch if proposal.batch is not None else self._draw_unit
-        draws, actual, candidates = drawn(step, proposal, remaining, believed)
+        first = None
+        if proposal.slots is not None:
+            base = floored(proposal.probability, self._exploration, step)
+            start = float(component_rng(self._seed, "offer", step).random())
+            first = offered(proposal, base, remaining, start, step)
+        self._prepared = _Prepared(proposal, remaining, believed, view.cost_s, first)
+        return self._prepared
+
+    def _draw(self, prepared: _Prepared) -> _OpenDraw:
+        step, proposal = self._draws + 1, prepared.proposal
+        if prepared.first is not None:
+            draws, actual, candidates = self._draw_slot(step, prepared, prepared.first)
+        elif proposal.batch is not None:
+            draws, actual, candidates = self._draw_batch(
+                step, proposal, prepared.remaining, prepared.believed
+            )
+        else:
+            draws, actual, candidates = self._draw_unit(step, proposal, prepared.remaining, prepared.believed)
         shape = (len(self._targets), len(draws[0].fields))
         logged = actual if proposal.inclusion is None else np.full(shape[1], proposal.inclusion)
         return _OpenDraw(
             draws, candidates, logged, actual, proposal.reason, np.zeros(shape), np.zeros(shape[1], bool)
         )
+
+    def _draw_slot(
+        self, step: int, prepared: _Prepared, first: Offered
+    ) -> tuple[tuple[Draw, ...], NDArray[np.float64], int]:
+        """Chooses between the slots; returns the draw, its probability, and how many were offered."""
+        offer = first.offer(prepared.believed, prepared.cost_s)
+        weights = np.asarray(first.slots.weigh(offer), float)
+        if weights.shape != (len(offer),):
+            raise EstimationError(
+                f"draw {step}: the policy returned {weights.size} probabilities for {len(offer)} slots",
+                step=step,
+            )
+        probability = floored(weights, self._exploration, step)
+        chosen = pick(probability, component_rng(self._seed, "draw", step))
+        draws = fix_choice(
+            step, first, probability, chosen, self._exploration, self._grid.weight, prepared.believed,
+            self._targets,
+        )  # fmt: skip
+        return draws, np.full(1, draws[0].propensity), len(offer)
 
     @property
     def _exploration(self) -> float:
