@@ -1,12 +1,13 @@
 """A draw in two phases: slots are drawn from a base design, then one of the fields in them is chosen.
 
-A policy that looks at a few candidates at a time, as a network does, keeps exact propensities this way: field i
-is offered with its inclusion probability pi_i, and taken from the offer S with probability p(i | S), so that
+A policy that looks at a few candidates at a time, as a network does, keeps exact propensities this way:
+field i is offered with its inclusion probability pi_i, and taken from the offer S with probability p(i | S),
+so that
 
     E[ a_i (y_i - f_i) / (pi_i p(i | S)) ] = sum over the remaining fields of a (y - f),
 
-first over p given S, then over S (two-phase sampling: Särndal, Swensson, Wretman, Model Assisted Survey Sampling,
-1992, section 9.3). Everything about the slots and about p is fixed before the frame is taken.
+first over p given S, then over S (two-phase sampling: Särndal, Swensson, Wretman, Model Assisted Survey
+Sampling, 1992, section 9.3). Everything about the slots and about p is fixed before the frame is taken.
 """
 
 from __future__ import annotations
@@ -100,8 +101,8 @@ def fix_choice(
     """Everything of a draw in two phases that the estimates need; nothing of it may change later.
 
     What depends on the offer must not decide the weight of the draw in the estimate, since the offer moves
-    the pseudo-value; so the variance is predicted as if every slot were as likely as any other, and the bounds
-    take the least chance that the floor leaves a slot.
+    the pseudo-value; so the variance is predicted as if every slot were as likely as any other, and the
+    bounds take the least chance that the floor leaves a slot.
 
     Args:
         step: number of the draw, counted from 1.

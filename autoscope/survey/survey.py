@@ -10,25 +10,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscope.core import EstimationError, Prediction, component_rng
-from autoscope.estimation import Draw, QuantityTracker, check_values
+from autoscope.core import EstimationError, Prediction
+from autoscope.estimation import QuantityTracker, check_values
 from autoscope.estimation.growing import GrowingTable
-from autoscope.survey.batching import (
-    batch_of,
-    fix_batch,
-    inclusion_probabilities,
-    short_tour,
-    systematic_choice,
-)
-from autoscope.survey.choosing import Offered, fix_choice, offered
-from autoscope.survey.drawing import (
-    check_prediction,
-    fix_draw,
-    floored,
-    pick,
-    reckoned,
-    units_of,
-)
+from autoscope.survey.drawing import check_prediction
 from autoscope.survey.grid import FieldGrid
 from autoscope.survey.protocols import (
     Decision,
@@ -37,12 +22,12 @@ from autoscope.survey.protocols import (
     Past,
     Policy,
     Predictor,
-    Proposal,
     QuantityState,
     SurveyView,
     Target,
 )
 from autoscope.survey.reporting import reported
+from autoscope.survey.sampling import Prepared, Sampled, Sampler
 from autoscope.survey.statistics import Statistics
 
 _Array = TypeVar("_Array", bound=NDArray[Any])
@@ -53,22 +38,14 @@ class _OpenDraw:
     """A draw that is made and not completely observed.
 
     Attributes:
-        draws: for each target, what was fixed.
-        candidates: how many units had a chance.
-        logged: ``k``, the propensities that the decision documents carry.
-        actual: ``k``, the probabilities given the past.
-        reason: why.
+        sampled: what was drawn.
         values: ``targets x k``, measured so far.
         measured: ``k``, False for a field that could not be measured.
         decided: fields handed out.
         observed: fields that came back.
     """
 
-    draws: tuple[Draw, ...]
-    candidates: int
-    logged: NDArray[np.float64]
-    actual: NDArray[np.float64]
-    reason: str
+    sampled: Sampled
     values: NDArray[np.float64]
     measured: NDArray[np.bool_]
     decided: int = 0
@@ -76,18 +53,12 @@ class _OpenDraw:
 
     @property
     def fields(self) -> NDArray[np.intp]:
-        return self.draws[0].fields
+        return self.sampled.draws[0].fields
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A draw up to the point where chance comes in: the proposal, and what is offered where it has slots."""
-
-    proposal: Proposal
-    remaining: NDArray[np.intp]
-    believed: Prediction
-    cost_s: NDArray[np.float64]
-    first: Offered | None
+def _opened(sampled: Sampled) -> _OpenDraw:
+    shape = len(sampled.draws), len(sampled.draws[0].fields)
+    return _OpenDraw(sampled, np.zeros(shape), np.zeros(shape[1], bool))
 
 
 class Survey:
@@ -124,7 +95,8 @@ class Survey:
         start_xy_um: tuple[float, float],
     ) -> None:
         self._grid, self._targets, self._policy, self._predictor = grid, targets, policy, predictor
-        self._statistics, self._seed = statistics, seed
+        exploration = statistics.exploration if policy.floored else 0.0
+        self._exploration, self._sampler = exploration, Sampler(grid, targets, exploration, seed)
         self._travel_s, self._visit_s, self._xy_um = travel_s, visit_s, start_xy_um
         self._free = np.ones(len(grid), bool)
         self._names = tuple(f"{target.quantity} of {target.class_name}" for target in targets)
@@ -132,7 +104,7 @@ class Survey:
         self._open: deque[_OpenDraw] = deque()
         self._pending: deque[Decision] = deque()
         self._steps = self._draws = self._measured = self._lost = 0
-        self._prepared: _Prepared | None = None
+        self._prepared: Prepared | None = None
         self._checked: Prediction | None = None
         self._came_back = GrowingTable(2 + 2 * len(targets))  # field, propensity, predicted, measured
 
@@ -201,7 +173,7 @@ class Survey:
         if not self._unvisited():
             return None
         if not self._open or self._open[-1].decided == len(self._open[-1].fields):
-            self._open.append(self._draw(self._prepare()))
+            self._open.append(_opened(self._sampler.sample(self._prepare(), self._xy_um)))
             self._draws += 1
             self._prepared = None
         return self._hand_out(self._open[-1])
@@ -219,10 +191,7 @@ class Survey:
         unfinished = bool(self._open) and self._open[-1].decided < len(self._open[-1].fields)
         if unfinished or not self._free.any():
             return None
-        prepared = self._prepare()
-        if prepared.first is None:
-            return None
-        return prepared.first.offer(prepared.believed, prepared.cost_s)
+        return self._prepare().offer
 
     def observe(self, decision: Decision, outcome: Outcome) -> None:
         """Takes in what came of the oldest decision in flight.
@@ -250,10 +219,9 @@ class Survey:
 
     def _take(self, draw: _OpenDraw, values: NDArray[np.float64] | None) -> None:
         place, missing = draw.observed, np.full(len(self._targets), np.nan)
-        self._came_back.append(
-            draw.fields[place], draw.actual[place],
-            *(fixed.predicted[place] for fixed in draw.draws), *(missing if values is None else values),
-        )  # fmt: skip
+        predicted = (fixed.predicted[place] for fixed in draw.sampled.draws)
+        measured = missing if values is None else values
+        self._came_back.append(draw.fields[place], draw.sampled.actual[place], *predicted, *measured)
         if values is None:
             self._lost += 1
         else:
@@ -263,98 +231,23 @@ class Survey:
         draw.observed += 1
         if draw.observed == len(draw.fields):
             self._open.popleft()
-            for tracker, fixed, row in zip(self._trackers, draw.draws, draw.values, strict=True):
+            for tracker, fixed, row in zip(self._trackers, draw.sampled.draws, draw.values, strict=True):
                 tracker.observe(fixed, row, draw.measured)
 
     def _unvisited(self) -> bool:
         unfinished = bool(self._open) and self._open[-1].decided < len(self._open[-1].fields)
         return unfinished or bool(self._free.any())
 
-    def _prepare(self) -> _Prepared:
+    def _prepare(self) -> Prepared:
         """The next draw's proposal, and what is offered; the same until something is observed."""
-        if self._prepared is not None:
-            return self._prepared
-        step, remaining = self._draws + 1, np.flatnonzero(self._free)
-        prediction = self._predictor.predict()
-        if prediction is not self._checked:
-            check_prediction(prediction, self._targets, len(self._grid), step)
-            self._checked = prediction
-        view = self._view(remaining, prediction)
-        proposal = self._policy.propose(view)
-        believed = reckoned(prediction, proposal, remaining, step)
-        first = None
-        if proposal.slots is not None:
-            base = floored(proposal.probability, self._exploration, step)
-            start = float(component_rng(self._seed, "offer", step).random())
-            first = offered(proposal, base, remaining, start, step)
-        self._prepared = _Prepared(proposal, remaining, believed, view.cost_s, first)
+        if self._prepared is None:
+            step, prediction = self._draws + 1, self._predictor.predict()
+            if prediction is not self._checked:
+                check_prediction(prediction, self._targets, len(self._grid), step)
+                self._checked = prediction
+            view = self._view(np.flatnonzero(self._free), prediction)
+            self._prepared = self._sampler.prepare(step, view, prediction, self._policy.propose(view))
         return self._prepared
-
-    def _draw(self, prepared: _Prepared) -> _OpenDraw:
-        step, proposal = self._draws + 1, prepared.proposal
-        if prepared.first is not None:
-            draws, actual, candidates = self._draw_slot(step, prepared, prepared.first)
-        elif proposal.batch is not None:
-            draws, actual, candidates = self._draw_batch(
-                step, proposal, prepared.remaining, prepared.believed
-            )
-        else:
-            draws, actual, candidates = self._draw_unit(step, proposal, prepared.remaining, prepared.believed)
-        shape = (len(self._targets), len(draws[0].fields))
-        logged = actual if proposal.inclusion is None else np.full(shape[1], proposal.inclusion)
-        return _OpenDraw(
-            draws, candidates, logged, actual, proposal.reason, np.zeros(shape), np.zeros(shape[1], bool)
-        )
-
-    def _draw_slot(
-        self, step: int, prepared: _Prepared, first: Offered
-    ) -> tuple[tuple[Draw, ...], NDArray[np.float64], int]:
-        """Chooses between the slots; returns the draw, its probability, and how many were offered."""
-        offer = first.offer(prepared.believed, prepared.cost_s)
-        weights = np.asarray(first.slots.weigh(offer), float)
-        if weights.shape != (len(offer),):
-            raise EstimationError(
-                f"draw {step}: the policy returned {weights.size} probabilities for {len(offer)} slots",
-                step=step,
-            )
-        probability = floored(weights, self._exploration, step)
-        chosen = pick(probability, component_rng(self._seed, "draw", step))
-        draws = fix_choice(
-            step, first, probability, chosen, self._exploration, self._grid.weight, prepared.believed,
-            self._targets,
-        )  # fmt: skip
-        return draws, np.full(1, draws[0].propensity), len(offer)
-
-    @property
-    def _exploration(self) -> float:
-        return self._statistics.exploration if self._policy.floored else 0.0
-
-    def _draw_unit(
-        self, step: int, proposal: Proposal, remaining: NDArray[np.intp], believed: Prediction
-    ) -> tuple[tuple[Draw, ...], NDArray[np.float64], int]:
-        """Draws a field, or a group; returns it, its fields' probabilities, and how many had a chance."""
-        units = units_of(proposal, remaining, step)
-        probability = floored(proposal.probability, self._exploration, step)
-        chosen = pick(probability, component_rng(self._seed, "draw", step))
-        draws = fix_draw(step, units, probability, chosen, self._grid.weight, believed, self._targets)
-        actual = np.full(len(draws[0].fields), probability[chosen])
-        return draws, actual, int(np.count_nonzero(probability))
-
-    def _draw_batch(
-        self, step: int, proposal: Proposal, remaining: NDArray[np.intp], believed: Prediction
-    ) -> tuple[tuple[Draw, ...], NDArray[np.float64], int]:
-        """Draws a batch; returns it, its fields' inclusion probabilities, and how many had a chance."""
-        batch = batch_of(proposal, len(remaining), step)
-        probability = floored(proposal.probability, self._exploration, step)
-        inclusion = inclusion_probabilities(probability, batch.size)
-        start = float(component_rng(self._seed, "draw", step).random())
-        chosen = systematic_choice(inclusion, batch.order, start)
-        at = remaining[chosen]
-        chosen = chosen[short_tour(self._grid.x_um[at], self._grid.y_um[at], self._xy_um)]
-        draws = fix_batch(
-            step, remaining, inclusion, batch.order, chosen, self._grid.weight, believed, self._targets
-        )
-        return draws, inclusion[chosen], int(np.count_nonzero(inclusion))
 
     def _view(self, remaining: NDArray[np.intp], prediction: Prediction) -> SurveyView:
         readings = [tracker.reading for tracker in self._trackers]
@@ -389,13 +282,13 @@ class Survey:
         self._xy_um = float(self._grid.x_um[field]), float(self._grid.y_um[field])
         decision = Decision(
             step=self._steps,
-            draw=draw.draws[0].step,
+            draw=draw.sampled.draws[0].step,
             field=field,
-            propensity=float(draw.logged[place]),
-            candidates=draw.candidates,
-            predicted=np.array([fixed.predicted[place] for fixed in draw.draws]),
+            propensity=float(draw.sampled.logged[place]),
+            candidates=draw.sampled.candidates,
+            predicted=np.array([fixed.predicted[place] for fixed in draw.sampled.draws]),
             predicted_cost_s=cost_s,
-            reason=draw.reason,
+            reason=draw.sampled.reason,
             last_of_draw=draw.decided == len(draw.fields),
         )
         self._pending.append(decision)
