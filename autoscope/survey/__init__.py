@@ -20,13 +20,14 @@ from autoscope.survey.protocols import (
 from autoscope.survey.statistics import Statistics
 from autoscope.survey.stepping import run, step
 from autoscope.survey.survey import Survey
-from autoscope.survey.table import TableSource
+from autoscope.survey.table import FixedPredictor, TableSource
 
 __all__ = [
     "Batch",
     "Decision",
     "FieldGrid",
     "FieldSource",
+    "FixedPredictor",
     "Offer",
     "Outcome",
     "Past",

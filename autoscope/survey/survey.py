@@ -119,6 +119,11 @@ class Survey:
         return self._measured + self._lost
 
     @property
+    def xy_um(self) -> tuple[float, float]:
+        """Where the stage stands after the last decision."""
+        return self._xy_um
+
+    @property
     def pending(self) -> tuple[Decision, ...]:
         """Decisions whose outcome has not been observed, oldest first."""
         return tuple(self._pending)
