@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from autoscope.app.cli.arguments import new_command, seed
+from autoscope.app.cli.arguments import above_zero, new_command, not_negative, seed, share
 
 
 def add(subparsers: Any) -> None:
     """Adds the group of commands."""
     group = subparsers.add_parser("segment", help="Train, evaluate and use segmentation models.")
     inner = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add_one in (_train, _evaluate, _predict):
+    for add_one in (_train, _evaluate, _predict, _instances):
         add_one(inner)
 
 
@@ -56,3 +56,31 @@ def _predict(inner: Any) -> None:
     new.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     new.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     new.add_argument("--probabilities", action="store_true", help="write class probabilities too (.npz)")
+
+
+def _instances(inner: Any) -> None:
+    new = new_command(
+        inner, "instances", "Find, measure and draw single things of a class.", "segment.instances:run"
+    )
+    new.add_argument("model", type=Path, metavar="M.safetensors")
+    new.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    new.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    new.add_argument(
+        "--class", dest="class_name", metavar="NAME", help="the class (default: the only one but the first)"
+    )
+    new.add_argument("--rim", metavar="NAME", help="class that was learned as the outline of every thing")
+    new.add_argument(
+        "--split", choices=("none", "distance", "probability"), default="distance",
+        help="how things that touch are taken apart: not at all, at necks, or by what the network is sure of",
+    )  # fmt: skip
+    new.add_argument(
+        "--neck", type=share, default=0.75, metavar="X",
+        help="cut where a neck is narrower than this share of the narrower thing (default: 0.75)",
+    )  # fmt: skip
+    new.add_argument(
+        "--min-diameter-px", type=not_negative, default=3.0, metavar="PX",
+        help="leave smaller things out (default: 3)",
+    )  # fmt: skip
+    new.add_argument(
+        "--pixel-nm", type=above_zero, metavar="X", help="pixel size of images that do not say theirs"
+    )
