@@ -71,3 +71,11 @@ def share(text: str) -> float:
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"{text} does not lie between 0 and 1")
     return value
+
+
+def cells(text: str) -> int:
+    """A whole number from 0 to 64."""
+    value = int(text)
+    if not 0 <= value <= 64:
+        raise argparse.ArgumentTypeError(f"{value} does not lie in [0, 64]")
+    return value

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from autoscope.app.cli.arguments import above_zero, new_command, not_negative, seed, share
+from autoscope.app.cli.arguments import above_zero, cells, new_command, not_negative, seed, share
 
 
 def add(subparsers: Any) -> None:
     """Adds the group of commands."""
     group = subparsers.add_parser("segment", help="Train, evaluate and use segmentation models.")
     inner = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add_one in (_train, _evaluate, _predict, _instances):
+    for add_one in (_train, _evaluate, _predict, _instances, _explain, _export):
         add_one(inner)
 
 
@@ -84,3 +84,23 @@ def _instances(inner: Any) -> None:
     new.add_argument(
         "--pixel-nm", type=above_zero, metavar="X", help="pixel size of images that do not say theirs"
     )
+
+
+def _export(inner: Any) -> None:
+    new = new_command(inner, "export", "Write a model as ONNX, checked against it.", "segment.export:run")
+    new.add_argument("model", type=Path, metavar="M.safetensors")
+    new.add_argument("-o", "--output", type=Path, required=True, metavar="M.onnx")
+
+
+def _explain(inner: Any) -> None:
+    new = new_command(
+        inner, "explain", "Draw what a model looks at when it finds a class.", "segment.explain:run"
+    )
+    new.add_argument("model", type=Path, metavar="M.safetensors")
+    new.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    new.add_argument("--class", dest="class_name", required=True, metavar="NAME")
+    new.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    new.add_argument(
+        "--occlusion-cells", type=cells, default=8, metavar="N",
+        help="hide the longer edge in N pieces, one after the other; 0: no occlusion map (default: 8)",
+    )  # fmt: skip
