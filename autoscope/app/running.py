@@ -16,6 +16,7 @@ import autoscope
 from autoscope.app import build
 from autoscope.app.config import Config
 from autoscope.app.loading import config_from, dump_config
+from autoscope.app.notifying import ToldSession
 from autoscope.app.preparing import preparer
 from autoscope.app.specimens import Announce, open_specimen
 from autoscope.app.truth import truth_problems
@@ -204,9 +205,7 @@ def _run(
     listener: Listener | None,
     past: Past | None,
 ) -> SessionResult:
-    from autoscope.report import write_report
-
-    parts = _parts(checked)
+    parts, control = _parts(checked), control or SessionControl()
     journal = Journal(
         writer,
         [measure.target for measure in build.targets_of(checked.config)],
@@ -214,11 +213,21 @@ def _run(
         tier=checked.config.statistics.tier,
         fields_in_region=len(checked.grid),
     )
-    with checked.microscope:
-        SessionRunner(parts, journal, control, listener, past).run()
-        result = open_session(folder).result()
-        writer.write_result(result)
-        write_report(folder)
+    told = ToldSession(checked.config, folder, checked.microscope, journal, control, listener)
+    with checked.microscope, told:
+        SessionRunner(parts, journal, control, told.saw, past).run()
+        result = _write_up(writer, folder)
+        if told.ended(result.finish_reason):
+            result = _write_up(writer, folder)
+    return result
+
+
+def _write_up(writer: SessionWriter, folder: Path) -> SessionResult:
+    from autoscope.report import write_report
+
+    result = open_session(folder).result()
+    writer.write_result(result)
+    write_report(folder)
     return result
 
 

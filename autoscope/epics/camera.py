@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscope.core import ImagingSettings
+from autoscope.core import FrameError, ImagingSettings
 from autoscope.epics.channels import Channels
-from autoscope.epics.errors import FrameError, FrameTimeoutError, SettingError
+from autoscope.epics.errors import FrameTimeoutError, SettingError
 
 IDLE, FAULT = 0, 6
 """Values of areaDetector's DetectorState_RBV."""
