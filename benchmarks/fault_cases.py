@@ -24,7 +24,7 @@ from autoscope.session import Progress
 from autoscope_simulators import SpecimenData, write_specimen
 
 PREFIX = "C:"
-FIELDS = 16
+FIELDS = 10
 ENVELOPE_UM = (5.0, 195.0)
 """What the sessions allow; the served stage itself reaches from 0 to 200 um."""
 
@@ -116,7 +116,7 @@ class Outcome:
 
 
 def blocks(path: Path) -> float:
-    """Writes a specimen of bright and dark blocks as large as the fields' pixels; returns its bright share."""
+    """Writes a specimen of bright and dark pixels; returns its bright share."""
     rng = np.random.default_rng(4)
     share = np.clip(rng.normal(0.3, 0.12, (10, 10)), 0.02, 0.9)
     labels = (rng.random((1000, 1000)) < np.kron(share, np.ones((100, 100)))).astype(np.uint8)
