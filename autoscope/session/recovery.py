@@ -31,6 +31,9 @@ REFUSALS = (BudgetError, ClosedError, KeepOutError, LimitError, MoveStoppedError
 LOOK_EVERY_S = 0.5
 """Real seconds between two looks at an instrument that is waited for."""
 
+PAUSE_S = 0.5
+"""Real seconds before what failed is tried again; twice as long before the second time, and so on."""
+
 
 class Recovery:
     """Tries again and waits, within what the policy allows. Everything it does is written down.
@@ -79,13 +82,15 @@ class Recovery:
                     if failures[type(error)] >= policy.retries:
                         raise
                     failures[type(error)] += 1
-                    self._again(f"{what}: {_named(error)}", refocus=policy.refocus)
+                    self._again(f"{what}: {_named(error)}", failures[type(error)], refocus=policy.refocus)
             action = again
 
-    def _again(self, what: str, *, refocus: bool) -> None:
+    def _again(self, what: str, number: int, *, refocus: bool) -> None:
+        """Writes a failure down and gives what may pass by itself the time to do so."""
         if refocus:
             self._focus.lost()
         self._journal.warn(f"{what}; {'the instrument focuses and ' * refocus}it is taken again")
+        self._control.wait_for_stop(PAUSE_S * number)
 
     def require_healthy(self) -> None:
         """Waits until the instrument says that it is healthy.
