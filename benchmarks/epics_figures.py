@@ -2,8 +2,8 @@
 
     python benchmarks/epics_figures.py [--frames 25] [--json]
 
-One ``autoscope ioc`` serves all of them: a frame beyond the time that it is predicted to take, and how much of
-that the simulator itself takes; a one-megapixel image against a plain pyepics get of the same array; connecting;
+One ``autoscope ioc`` serves all of them: a frame beyond the time that it is predicted to take, and what of
+that the simulator takes; a one-megapixel image against a plain pyepics get of the same array; connecting; and
 ``autoscope doctor`` where half of the PVs are dead. Exit status 1 if a figure is missed.
 """
 

@@ -87,7 +87,8 @@ def main() -> int:
         print(json.dumps({"rows": [asdict(r) for r in rows], "mib_per_session": slope, "grown": grown}))
     else:
         print(
-            f"memory over the second half: {slope:+.3f} MiB per session; grown: {', '.join(grown) or 'nothing'}"
+            f"memory over the second half: {slope:+.3f} MiB per session;"
+            f" grown: {', '.join(grown) or 'nothing'}"
         )
     return int(bool(grown))
 

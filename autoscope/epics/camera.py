@@ -88,14 +88,16 @@ class EpicsCamera:
             FrameError: it has another size, or was replaced while it was read.
             DisconnectedError: a PV lost its connection.
         """
-        keys = ("image.unique_id", "image.data_height", "image.data_width")
-        number, *shape = (int(value) for value in self._channels.numbers(*keys))
+        pixels = self._channels["image.data"]
+        number = int(self._channels["image.unique_id"].value)
+        pixels.ask()
+        shape = [int(n) for n in self._channels.numbers("image.data_height", "image.data_width")]
+        data = np.asarray(pixels.read(asked=True)).ravel()
         if shape != [imaging.height_px, imaging.width_px]:
             raise FrameError(
                 f"{self._channels['image.data']} has {shape[1]} x {shape[0]} px,"
                 f" {imaging.width_px} x {imaging.height_px} px were asked for"
             )
-        data = np.asarray(self._channels["image.data"].read()).ravel()
         if data.size < shape[0] * shape[1]:
             raise FrameError(
                 f"{self._channels['image.data']} has {data.size} pixels, not {shape[1]} x {shape[0]}"

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from autoscope.app import load_config, run_session
@@ -146,6 +147,20 @@ def test_a_hook_that_fails_is_a_warning_of_the_result(quick: object, tmp_path: P
     result = run_session(config, tmp_path / "s")
     assert any("could not be started" in warning for warning in result.warnings)
     assert "could not be started" in (tmp_path / "s" / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_sessions_leave_nothing_behind_in_their_process(quick: object, tmp_path: Path) -> None:
+    """``benchmarks/growth.py`` does the same with a hundred."""
+    process = psutil.Process()
+    held: list[tuple[int, int, int, int]] = []
+    for number in range(6):
+        config = configuration("Q:")
+        config = config.model_copy(update={"budget": config.budget.model_copy(update={"frames": 5})})
+        run_session(config, tmp_path / f"s{number}")
+        sockets = len(process.net_connections(kind="all"))
+        held.append((threading.active_count(), process.num_fds(), sockets, len(process.children())))
+    assert held[2] == held[-1], held
 
 
 @pytest.mark.slow
