@@ -17,7 +17,7 @@ import numpy as np
 from served_ioc import ServedIOC
 
 from autoscope.app import load_config, run_session
-from autoscope.core import ConfigurationError
+from autoscope.core import AutoscopeError, ConfigurationError
 from autoscope.epics.channels import Channels
 from autoscope.records import SessionResult, SessionView, open_session
 from autoscope.session import Progress
@@ -176,7 +176,11 @@ class Case:
             return self._dead_at_start()
         if self._kind in {"SIGTERM", "SIGKILL and resume"}:
             return self._signalled()
-        result = run_session(load_config(self._config), self._folder, listener=self._listen)
+        try:
+            result = run_session(load_config(self._config), self._folder, listener=self._listen)
+        except AutoscopeError as error:
+            self._problem(f"raised {type(error).__name__}: {str(error)[:80]}")
+            return "raised"
         self._expect(result)
         return result.finish_reason
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from autoscope.app.notifying import ToldSession
 from autoscope.app.preparing import preparer
 from autoscope.app.specimens import Announce, open_specimen
 from autoscope.app.truth import truth_problems
-from autoscope.core import ConfigurationError, RecordError
+from autoscope.core import ConfigurationError, RecordError, UnreachableError
 from autoscope.microscope import Microscope
 from autoscope.records import (
     Document,
@@ -214,12 +215,22 @@ def _run(
         fields_in_region=len(checked.grid),
     )
     told = ToldSession(checked.config, folder, checked.microscope, journal, control, listener)
-    with checked.microscope, told:
+    with _let_go(checked.microscope), told:
         SessionRunner(parts, journal, control, told.saw, past).run()
         result = _write_up(writer, folder)
         if told.ended(result.finish_reason):
             result = _write_up(writer, folder)
     return result
+
+
+@contextmanager
+def _let_go(microscope: Microscope) -> Iterator[None]:
+    """Closes the microscope afterwards; one that is lost is no news: the records say it, the result stands."""
+    try:
+        yield
+    finally:
+        with suppress(UnreachableError):
+            microscope.close()
 
 
 def _write_up(writer: SessionWriter, folder: Path) -> SessionResult:

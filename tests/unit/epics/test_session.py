@@ -207,6 +207,18 @@ def test_a_server_that_comes_back_is_waited_for(own: Any, tmp_path: Path) -> Non
     assert "the instrument was back after" in said
 
 
+@pytest.mark.slow
+def test_a_server_that_is_lost_for_good_leaves_a_result(own: Any, tmp_path: Path) -> None:
+    def pull(progress: Progress) -> None:
+        if progress.quantities and progress.quantities[0].fields_measured == 2:
+            own.kill()
+
+    result = run_session(configuration(own.prefix, wait_s=2.0), tmp_path / "s", listener=pull)
+    assert result.finish_reason == "instrument_fault"
+    assert "could not be made safe, look after it" in warnings_of(tmp_path / "s")
+    assert (tmp_path / "s" / "report.html").exists()
+
+
 def test_the_truth_of_a_simulation_is_refused_on_an_instrument(tmp_path: Path) -> None:
     config = configuration("Q:")
     config = config.model_copy(update={"model": config.model.model_copy(update={"kind": "truth"})})
