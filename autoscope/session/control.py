@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class SessionControl:
@@ -13,6 +15,21 @@ class SessionControl:
         self._running = threading.Event()
         self._running.set()
         self._skip = threading.Event()
+        self._waiting_for = ""
+
+    @property
+    def waiting_for(self) -> str:
+        """Why the session itself waits at the moment, empty while it does not."""
+        return self._waiting_for
+
+    @contextmanager
+    def waiting(self, reason: str) -> Iterator[None]:
+        """Around everything for which the session waits by itself."""
+        self._waiting_for = reason
+        try:
+            yield
+        finally:
+            self._waiting_for = ""
 
     def stop(self) -> None:
         """Ends the session cleanly: what was measured is kept and reported."""
