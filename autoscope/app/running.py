@@ -36,6 +36,7 @@ from autoscope.records import (
     open_session,
 )
 from autoscope.session import (
+    CommandListener,
     Journal,
     Listener,
     Past,
@@ -214,7 +215,8 @@ def _run(
         tier=checked.config.statistics.tier,
         fields_in_region=len(checked.grid),
     )
-    with checked.microscope:
+    control = control or SessionControl()
+    with checked.microscope, CommandListener(folder, control, skip_old=past is not None):
         SessionRunner(parts, journal, control, listener, past).run()
         result = open_session(folder).result()
         writer.write_result(result)

@@ -10,7 +10,7 @@ from typing import Any
 
 def add_all(subparsers: Any) -> None:
     """Adds every command to the parser."""
-    for add in (_run, _plan, _report, _specimen, _segment, _benchmark, _ioc, _doctor):
+    for add in (_run, _plan, _report, _specimen, _segment, _benchmark, _serve, _ioc, _doctor):
         add(subparsers)
 
 
@@ -153,6 +153,27 @@ def _benchmark(subparsers: Any) -> None:
     new.add_argument("--jobs", type=_positive, metavar="N", help="processes (default: one for each core)")
 
 
+def _serve(subparsers: Any) -> None:
+    new = _new(
+        subparsers,
+        "serve",
+        "Serve live sessions and the labelling page; the first line printed is the link to open.",
+        "serve:run",
+        as_json=False,
+    )
+    new.add_argument(
+        "--sessions", type=Path, default=Path("sessions"), metavar="DIR",
+        help="the folder of the session folders, or one session folder (default: sessions)",
+    )  # fmt: skip
+    new.add_argument(
+        "--host", default="127.0.0.1", metavar="H", help="address to listen on (default: loopback)"
+    )
+    new.add_argument(
+        "--port", type=_port, default=8000, metavar="P", help="0 takes a free one (default: 8000)"
+    )
+    new.add_argument("--token", metavar="T", help="what every request must carry (default: a new secret)")
+
+
 def _ioc(subparsers: Any) -> None:
     new = _new(
         subparsers,
@@ -189,6 +210,13 @@ def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is below 1")
+    return value
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 65535:
+        raise argparse.ArgumentTypeError(f"{value} lies outside [0, 65535]")
     return value
 
 

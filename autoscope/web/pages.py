@@ -1,0 +1,27 @@
+"""The pages; everything on them comes from the API."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment
+
+
+def pages_router(templates: Environment) -> APIRouter:
+    """The pages that people open.
+
+    Args:
+        templates: holds them.
+    """
+    router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+    sessions, live = templates.get_template("sessions.html.j2"), templates.get_template("live.html.j2")
+
+    @router.get("/")
+    def show_sessions() -> str:
+        return sessions.render(page="sessions")
+
+    @router.get("/sessions/{session_id}")
+    def show_live(session_id: str) -> str:
+        return live.render(page="live", session_id=session_id)
+
+    return router
