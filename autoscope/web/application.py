@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
@@ -21,14 +22,20 @@ from autoscope.web.pages import pages_router
 from autoscope.web.refusals import add_refusals
 from autoscope.web.settings import MAX_JSON_BYTES, MAX_MASK_BYTES, WebSettings
 
+if TYPE_CHECKING:
+    from autoscope.labels import LabelQueue
+
 HERE = Path(__file__).parent
 
 
-def create_app(settings: WebSettings, watchers: Watchers | None = None) -> FastAPI:
+def create_app(
+    settings: WebSettings, queue: LabelQueue | None = None, watchers: Watchers | None = None
+) -> FastAPI:
     """Builds the application.
 
     Args:
         settings: where it listens and who may use it.
+        queue: the label requests; None serves sessions alone.
         watchers: ends the streams of events when the server ends.
     """
     app = FastAPI(
@@ -45,10 +52,23 @@ def create_app(settings: WebSettings, watchers: Watchers | None = None) -> FastA
     add_refusals(app)
     app.include_router(login_router(keeper, templates))
     app.include_router(sessions_router(store, watchers or Watchers()))
-    app.include_router(pages_router(templates))
+    if queue is not None:
+        _add_labels(app, queue, settings)
+    app.include_router(pages_router(templates, labels=queue is not None))
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     _surround(app, keeper)
     return app
+
+
+def _add_labels(app: FastAPI, queue: LabelQueue, settings: WebSettings) -> None:
+    from autoscope.web.labelling.desk import LabelDesk
+    from autoscope.web.labelling.guidelines import Guidelines
+    from autoscope.web.labelling.review import review_router
+    from autoscope.web.labelling.routes import requests_router
+
+    desk = LabelDesk(queue, settings.experts)
+    app.include_router(requests_router(desk))
+    app.include_router(review_router(desk, Guidelines(queue, settings.guidelines)))
 
 
 def _surround(app: FastAPI, keeper: Keeper) -> None:

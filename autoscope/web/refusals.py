@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
-from autoscope.core import AutoscopeError, ImageError
+from autoscope.core import AutoscopeError, ImageError, LabelError
 
 
 class Problem(BaseModel):
@@ -45,7 +45,6 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
         403: "Not allowed",
         404: "There is no such thing",
         409: "It cannot be done in the present state",
-        410: "The lease has expired",
         413: "The body is too large",
         415: "The body is of another content type",
         422: "A value is missing or wrong",
@@ -60,7 +59,6 @@ def add_refusals(app: FastAPI) -> None:
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(ImageError, _unreadable)
     app.add_exception_handler(AutoscopeError, _failed)
 
 
@@ -85,9 +83,17 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
     return answer(error.status_code, str(error.detail), dict(error.headers or {}))
 
 
-async def _unreadable(_: Request, error: Exception) -> JSONResponse:
-    return answer(422, str(error))
-
-
 async def _failed(_: Request, error: Exception) -> JSONResponse:
-    return answer(409, str(error))
+    return answer(_status_of(error), str(error))
+
+
+def _status_of(error: Exception) -> int:
+    """What kind of refusal an error of the rooms below is."""
+    if isinstance(error, ImageError):
+        return 422
+    if isinstance(error, LabelError):
+        from autoscope.labels import LeaseExpired, QueueError, UnknownRequest
+
+        kinds = ((UnknownRequest, 404), (LeaseExpired, 409), (QueueError, 503))
+        return next((status for kind, status in kinds if isinstance(error, kind)), 422)
+    return 409

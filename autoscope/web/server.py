@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -17,6 +18,9 @@ from autoscope.core import ConfigurationError
 from autoscope.web.application import create_app
 from autoscope.web.live.stream import Watchers
 from autoscope.web.settings import WebSettings
+
+if TYPE_CHECKING:
+    from autoscope.labels import LabelQueue
 
 _GRACE_S = 3
 
@@ -44,11 +48,14 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def serve(settings: WebSettings, announce: Callable[[str], None] = print) -> None:
+def serve(
+    settings: WebSettings, queue: LabelQueue | None = None, announce: Callable[[str], None] = print
+) -> None:
     """Serves until Ctrl-C or SIGTERM.
 
     Args:
         settings: where to listen and who may use it; port 0 takes any that is free.
+        queue: the label requests; None serves sessions alone.
         announce: told the link once the server listens, then what to know about it.
 
     Raises:
@@ -57,7 +64,7 @@ def serve(settings: WebSettings, announce: Callable[[str], None] = print) -> Non
     with _listening(settings.host, settings.port) as listening:
         settings = replace(settings, port=listening.getsockname()[1])
         watchers = Watchers()
-        app = create_app(settings, watchers)
+        app = create_app(settings, queue, watchers)
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, proxy_headers=False,
             timeout_graceful_shutdown=_GRACE_S, h11_max_incomplete_event_size=32 * 1024,

@@ -171,6 +171,16 @@ def _serve(subparsers: Any) -> None:
     new.add_argument(
         "--port", type=_port, default=8000, metavar="P", help="0 takes a free one (default: 8000)"
     )
+    new.add_argument(
+        "--queue", metavar="URL", help="label requests: sqlite:///labels.db, postgresql://HOST/NAME"
+    )
+    new.add_argument(
+        "--expert", nargs="+", action="extend", default=[], metavar="NAME",
+        help="who may answer label requests (default: whoever gives a name)",
+    )  # fmt: skip
+    new.add_argument(
+        "--guidelines", type=Path, metavar="F.toml", help='what each class is: lines of class = "text"'
+    )
     new.add_argument("--token", metavar="T", help="what every request must carry (default: a new secret)")
 
 

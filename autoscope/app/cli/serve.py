@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import secrets
+import tomllib
+from contextlib import ExitStack
 from importlib.util import find_spec
+from pathlib import Path
 
 from autoscope.app.cli.main import OK
 from autoscope.core import ConfigurationError
@@ -17,16 +20,38 @@ def run(options: argparse.Namespace) -> int:
     from autoscope.web.server import serve
     from autoscope.web.settings import WebSettings
 
-    serve(
-        WebSettings(
-            sessions=options.sessions,
-            token=_token(options.token),
-            host=options.host,
-            port=options.port,
-        ),
-        lambda line: print(line, flush=True),
+    settings = WebSettings(
+        sessions=options.sessions,
+        token=_token(options.token),
+        host=options.host,
+        port=options.port,
+        experts=tuple(options.expert),
+        guidelines={} if options.guidelines is None else _guidelines(options.guidelines),
     )
+    with ExitStack() as ending:
+        queue = None
+        if options.queue is not None:
+            from autoscope.labels import LabelQueue
+
+            queue = ending.enter_context(LabelQueue.open(options.queue))
+        serve(settings, queue, lambda line: print(line, flush=True))
     return OK
+
+
+def _guidelines(path: Path) -> dict[str, str]:
+    """What each class is, from a TOML file of ``class = "text"``.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or a text is not a string.
+    """
+    try:
+        texts = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"--guidelines {path} cannot be read: {error}") from error
+    wrong = [name for name, text in texts.items() if not isinstance(text, str)]
+    if wrong:
+        raise ConfigurationError(f'--guidelines {path}: write {wrong[0]} = "what this class is"')
+    return texts
 
 
 def _token(given: str | None) -> str:

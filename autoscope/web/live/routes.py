@@ -10,7 +10,7 @@ from fastapi.responses import Response, StreamingResponse
 from autoscope.core import RecordError
 from autoscope.records import CommandName, send_command
 from autoscope.web.live.pictures import frame_jpeg, labels_png, map_png
-from autoscope.web.live.schemas import CommandAccepted, SessionDetail, SessionList
+from autoscope.web.live.schemas import CommandAccepted, SessionDetail, SessionSummary
 from autoscope.web.live.store import SessionStore
 from autoscope.web.live.stream import MAX_WATCHERS, Watchers
 from autoscope.web.refusals import RefusedError, responses
@@ -38,9 +38,9 @@ def sessions_router(store: SessionStore, watchers: Watchers) -> APIRouter:
 
 def _add_reading(router: APIRouter, store: SessionStore) -> None:
     @router.get("", responses=responses())
-    def list_sessions() -> SessionList:
+    def list_sessions() -> list[SessionSummary]:
         """Every session, running ones first."""
-        return SessionList(sessions=store.summaries())
+        return list(store.summaries())
 
     @router.get("/{session_id}", responses=responses(404, 409))
     def show_session(

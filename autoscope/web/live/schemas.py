@@ -71,11 +71,15 @@ class DecisionRecord(Record):
 
 
 class EstimateRecord(Record):
-    """The running result after a step: per target ``[estimate, low, high]``."""
+    """The running result after a step.
+
+    ``quantities``: per target ``[estimate, low, high, half]``, the last the half-width that the large-sample
+    interval would have, where the one that counts is still wider.
+    """
 
     step: int
     fields: int
-    quantities: tuple[tuple[NumberOrNone, NumberOrNone, NumberOrNone], ...]
+    quantities: tuple[tuple[NumberOrNone, NumberOrNone, NumberOrNone, NumberOrNone], ...]
 
 
 class FramePlace(Record):
@@ -145,12 +149,6 @@ class SessionDetail(SessionSummary):
     left: TimeLeftRecord | None
     events: tuple[EventRecord, ...]
     pending: tuple[PendingCommand, ...]
-
-
-class SessionList(Record):
-    """Every session that the server sees, the latest first."""
-
-    sessions: tuple[SessionSummary, ...]
 
 
 class CommandAccepted(Record):

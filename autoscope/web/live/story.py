@@ -132,7 +132,10 @@ class Story:
     @_take.register
     def _(self, document: EstimateDocument) -> None:
         self.quantities = document.quantities
-        row = tuple((q.estimate, q.ci_low, q.ci_high) for q in document.quantities)
+        row = tuple(
+            (q.estimate, q.ci_low, q.ci_high, q.extra.get("large_sample_half_width"))
+            for q in document.quantities
+        )
         fields = max(q.fields_measured for q in document.quantities) if document.quantities else 0
         self.estimates.append(EstimateRecord(step=document.step, fields=fields, quantities=row))
 

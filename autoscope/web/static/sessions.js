@@ -31,7 +31,7 @@ function row(session) {
 
 async function refresh() {
   try {
-    const { sessions } = await getJson("/api/sessions");
+    const sessions = await getJson("/api/sessions");
     if (sessions.length) body.replaceChildren(...sessions.map(row));
     else body.firstElementChild.firstElementChild.textContent = "No session yet: autoscope run makes one.";
   } catch (error) {

@@ -48,9 +48,14 @@ function wantedHalfWidth(target, quantity) {
   return target.relative === null || quantity.estimate === null ? null : target.relative * Math.abs(quantity.estimate);
 }
 
+// Before the floor of fields the interval that counts is far wider than what is shown beside it, indicative.
+function endsOf([estimate, low, high, half]) {
+  return half === null || estimate === null ? [low, high] : [estimate - half, estimate + half];
+}
+
 // The last intervals shown well: the first, very wide ones run out of the picture.
 function reachOf(rows, centre, wanted, last) {
-  const away = rows.flatMap(([, low, high]) => [low, high]).filter((v) => v !== null).map((v) => Math.abs(v - centre));
+  const away = rows.flatMap((row) => endsOf(row)).filter((v) => v !== null).map((v) => Math.abs(v - centre));
   away.sort((a, b) => a - b);
   const settled = away.length ? away[Math.floor(0.75 * (away.length - 1))] * 1.5 : 0;
   return Math.max(settled, 3 * (wanted ?? 0), 2.5 * last) || Math.abs(centre) / 2 || 1;
@@ -93,6 +98,10 @@ function band(pen, estimates, rows, x, y, blue) {
   pen.beginPath();
   for (const [n, , , high] of known) pen.lineTo(x(n), y(high));
   for (const [n, , low] of [...known].reverse()) pen.lineTo(x(n), y(low));
+  pen.fill();
+  pen.beginPath();
+  for (const [n, ...row] of known) pen.lineTo(x(n), y(endsOf(row)[1]));
+  for (const [n, ...row] of [...known].reverse()) pen.lineTo(x(n), y(endsOf(row)[0]));
   pen.fill();
   pen.globalAlpha = 1;
   pen.strokeStyle = blue;
