@@ -222,6 +222,7 @@ class SessionRunner:
             self._parts.labelling.wait(survey, self._control)
 
     def _stop_or_pause(self) -> bool:
+        self._acknowledge()
         if self._control.paused and not self._control.stop_requested:
             self._hold()
         if self._control.stop_requested:
@@ -235,8 +236,13 @@ class SessionRunner:
         self._enter("paused")
         self._tell()
         self._control.wait_while_paused()
+        self._acknowledge()
         if not self._control.stop_requested:
             self._enter(before)
+
+    def _acknowledge(self) -> None:
+        for command in self._control.take_obeyed():
+            self._journal.command(command)
 
     def _settle(self) -> None:
         """Measures the frame that is in flight, so that nothing that was exposed is lost."""
@@ -281,6 +287,7 @@ class SessionRunner:
         with suppress(*((AutoscopeError,) if reason == "failed" else ())):
             if self._parts.labelling is not None:
                 self._parts.labelling.close()
+            self._acknowledge()
             self._enter("failed" if reason == "failed" else "done")
             self._journal.finish(
                 reason,
