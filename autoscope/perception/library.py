@@ -20,6 +20,7 @@ def load_segmenter(
     classes: Sequence[str] = (),
     device: Device = "auto",
     precision: Precision = "auto",
+    views: bool = False,
 ) -> NetworkSegmenter:
     """Loads a trained model.
 
@@ -28,13 +29,16 @@ def load_segmenter(
         classes: names that the model must know.
         device: where it is to run.
         precision: of the arithmetic.
+        views: whether to average over the mirrored and turned views that training showed; each costs a pass.
 
     Raises:
         ModelError: the file is missing, damaged, cut short, a pickle, or was made for other classes.
     """
     from autoscope.perception.network import load_network_segmenter
 
-    return load_network_segmenter(Path(path), classes=classes, device=device, precision=precision)
+    return load_network_segmenter(
+        Path(path), classes=classes, device=device, precision=precision, views=views
+    )
 
 
 def shipped_models() -> tuple[str, ...]:

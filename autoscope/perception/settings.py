@@ -93,6 +93,12 @@ class Architecture(Settings):
             raise ValueError(f"decoder_channels has {len(self.decoder_channels)} numbers, it needs {reason}")
         return self
 
+    def describe(self) -> str:
+        """One line for messages."""
+        channels = ", ".join(map(str, self.decoder_channels))
+        reduced = f", reduced {self.reduction} times" if self.reduction > 1 else ""
+        return f"{self.kind} ({channels}) on {self.encoder}, depth {self.depth}{reduced}"
+
     @property
     def stride_px(self) -> int:
         """Images must be a multiple of this in height and width."""

@@ -27,9 +27,10 @@ from autoscope.perception.evaluation import class_scores, confusion_matrix, mean
 from autoscope.perception.inference import NetworkRunner
 from autoscope.perception.losses import SegmentationLoss
 from autoscope.perception.pairs import LabelledImage
-from autoscope.perception.preprocessing import grey_levels
+from autoscope.perception.preprocessing import network_input
 from autoscope.perception.randomness import seeded
 from autoscope.perception.settings import TrainingSettings
+from autoscope.perception.starting import start_from
 
 _CHECKPOINT_EVERY_S = 20.0
 _SETTLING_BATCHES = 16
@@ -98,6 +99,7 @@ class Trainer:
         data: what to train on.
         encoder_weights: local checkpoint that the encoder begins with.
         device: where to train.
+        start: model whose weights to begin with.
     """
 
     def __init__(
@@ -107,6 +109,7 @@ class Trainer:
         data: TrainingSet,
         encoder_weights: Path | None,
         device: torch.device,
+        start: Path | None = None,
     ) -> None:
         self.settings, self.classes = settings, classes
         self._data, self._device = data, device
@@ -115,6 +118,9 @@ class Trainer:
         network = build_network(settings.architecture, len(classes), seed=settings.seed)
         if encoder_weights is not None:
             self.encoder_weights = load_encoder_weights(network, encoder_weights)
+        self.started_from = (
+            None if start is None else start_from(network, settings.architecture, classes, start)
+        )
         self._network = network.to(device).to(memory_format=torch.channels_last)
         decay: Any = get_ema_multi_avg_fn(settings.average_decay)  # type: ignore[no-untyped-call]
         self._average = AveragedModel(self._network, multi_avg_fn=decay)
@@ -126,12 +132,13 @@ class Trainer:
     @property
     def fingerprint(self) -> str:
         """Hash of everything that decides the result: settings, classes, files, encoder weights."""
-        weights = self.encoder_weights
+        weights, start = self.encoder_weights, self.started_from
         content = {
             "settings": self.settings.model_dump(mode="json"),
             "classes": self.classes,
             "files": self._data.hashes,
             "encoder_weights": None if weights is None else weights.sha256,
+            "start": None if start is None else start.sha256,
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -269,13 +276,11 @@ class Trainer:
             self._device,
             self._dtype,
         )
-        preprocessing = self.settings.preprocessing
         n_classes = len(self.classes)
         pooled = np.zeros((n_classes, n_classes), dtype=np.int64)
         for one in self._data.validation:
-            grey = grey_levels(one.micrograph.pixels, preprocessing)
-            image = (grey - preprocessing.mean) / preprocessing.deviation
-            pooled += confusion_matrix(one.labels, runner.labels(image.astype(np.float32)), n_classes)
+            image = network_input(one.micrograph.pixels, self.settings.preprocessing)
+            pooled += confusion_matrix(one.labels, runner.labels(image), n_classes)
         score = mean_iou(class_scores(pooled, self.classes)) or 0.0
         best = self._best
         best.latest_iou = score
