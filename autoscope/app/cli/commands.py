@@ -129,11 +129,25 @@ def _segment(subparsers: Any) -> None:
     new.add_argument("--images", type=Path, required=True, metavar="DIR")
     new.add_argument("--masks", type=Path, required=True, metavar="DIR")
     new.add_argument("--picture", type=Path, metavar="PNG", help="write the confusion matrix as a picture")
+    new.add_argument("--reliability", type=Path, metavar="PNG", help="write the reliability diagram")
     new = _new(inner, "predict", "Write class maps of images as index PNGs.", "segment:run_predict")
     new.add_argument("model", type=Path, metavar="M.safetensors")
     new.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     new.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     new.add_argument("--probabilities", action="store_true", help="write class probabilities too (.npz)")
+    new.add_argument(
+        "--uncertainty", action="store_true",
+        help="write maps of the uncertainty too, and find 90 %% intervals of the area fractions",
+    )  # fmt: skip
+    new = _new(
+        inner,
+        "calibrate",
+        "Fit a model's calibration on images that it was not trained on, and store it in the model's file.",
+        "segment:run_calibrate",
+    )
+    new.add_argument("model", type=Path, metavar="M.safetensors")
+    new.add_argument("--images", type=Path, required=True, metavar="DIR")
+    new.add_argument("--masks", type=Path, required=True, metavar="DIR")
 
 
 def _benchmark(subparsers: Any) -> None:

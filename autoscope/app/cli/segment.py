@@ -1,4 +1,4 @@
-"""``autoscope segment train | evaluate | predict``."""
+"""``autoscope segment train | evaluate | predict | calibrate``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.table import Table
 
 from autoscope.app.cli.bars import WorkBar
 from autoscope.app.cli.main import OK
+from autoscope.app.cli.segment_tables import print_calibration, print_intervals, print_reliability
 from autoscope.core import ConfigurationError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def run_train(options: argparse.Namespace) -> int:
         return OK
     print(f"{result.path}: {result.card.steps} steps, card beside it")
     if result.evaluation is None:
-        print("no image was held out: nothing is known of how good it is")
+        print("no image was held out: nothing is known of how good it is, and it is not calibrated")
     else:
         print("on the images held out for validation:")
         _print_scores(result.evaluation)
@@ -53,6 +54,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
     """Scores a model."""
     from autoscope.perception.confusion_picture import draw_confusion
     from autoscope.perception.evaluation import evaluate
+    from autoscope.perception.reliability_picture import draw_reliability
 
     with WorkBar("evaluating", quiet=options.json) as bar:
         found = evaluate(
@@ -63,10 +65,31 @@ def run_evaluate(options: argparse.Namespace) -> int:
         )
     if options.picture is not None:
         draw_confusion(found, options.picture)
+    if options.reliability is not None:
+        if found.reliability is None:
+            raise ConfigurationError(f"{options.model}: nothing is known of its probabilities to draw")
+        draw_reliability(found.reliability, options.reliability)
     if options.json:
         print(json.dumps(_plain(found), indent=2))
     else:
         _print_scores(found)
+        print_reliability(found)
+    return OK
+
+
+def run_calibrate(options: argparse.Namespace) -> int:
+    """Fits and stores a calibration."""
+    from autoscope.perception.calibrating import calibrate
+
+    with WorkBar("calibrating", quiet=options.json) as bar:
+        card = calibrate(options.model, options.images, options.masks, progress=bar.update)
+    found = card.calibration
+    if options.json:
+        content = None if found is None else found.model_dump(mode="json", by_alias=True)
+        print(json.dumps({"path": str(options.model), "sha256": card.sha256, "calibration": content}))
+    elif found is not None:
+        print(f"{options.model}: calibrated on {len(found.images)} images, now {card.sha256[:12]}")
+        print_calibration(card.classes, found)
     return OK
 
 
@@ -80,12 +103,15 @@ def run_predict(options: argparse.Namespace) -> int:
             options.images,
             options.output,
             probabilities=options.probabilities,
+            uncertainty=options.uncertainty,
             progress=bar.update,
         )
     if options.json:
         print(json.dumps([_written(image) for image in written], indent=2))
     else:
         print(f"{len(written)} class maps in {options.output}")
+        if options.uncertainty:
+            print_intervals(written)
     return OK
 
 
@@ -152,4 +178,8 @@ def _written(image: PredictedImage) -> dict[str, Any]:
         "probabilities": None if image.probabilities is None else str(image.probabilities),
         "area_fractions": image.area_fractions,
         "notes": image.notes,
+        "score": image.score,
+        "uncertainty": None if image.uncertainty is None else str(image.uncertainty),
+        "epistemic": None if image.epistemic is None else str(image.epistemic),
+        "area_intervals": [one.model_dump(mode="json", by_alias=True) for one in image.area_intervals],
     }
