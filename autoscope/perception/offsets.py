@@ -24,13 +24,15 @@ _STEPS = 25
 _STEP = 0.8
 _LARGEST = 5.0
 _TOLERATED_IOU = 0.002
+_STANDARD_ERRORS = 2.0
+"""Two rather than one, since images of one specimen resemble each other."""
 
 
 def balanced_offsets(images: Sequence[HeldOutImage]) -> NDArray[np.float64]:
     """Offsets of the scores, zero where the images do not show that labels are better with them.
 
-    The mean error of the log-odds of area fractions is taken away as far as it exceeds its standard error
-    (positive-part James-Stein shrinkage), and only where images that had no say keep their mean
+    The mean error of the log-odds of area fractions is taken away as far as it exceeds two standard errors
+    (positive-part shrinkage in the manner of James and Stein), and only where images that had no say keep their mean
     intersection over union and come closer to their true area fractions.
     """
     zero: NDArray[np.float64] = np.zeros(len(images[0].scores))
@@ -55,7 +57,7 @@ def balanced_offsets(images: Sequence[HeldOutImage]) -> NDArray[np.float64]:
 def _fit(images: Sequence[HeldOutImage]) -> NDArray[np.float64]:
     errors = np.stack([_errors(image, None) for image in images])
     mean = errors.mean(axis=0)
-    square_error = errors.var(axis=0, ddof=1) / len(images)
+    square_error = _STANDARD_ERRORS**2 * errors.var(axis=0, ddof=1) / len(images)
     share = np.where(mean**2 > square_error, 1.0 - square_error / np.maximum(mean**2, 1e-12), 0.0)
     left = (1.0 - share) * mean
     offsets: NDArray[np.float64] = np.zeros_like(mean)
