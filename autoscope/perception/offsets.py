@@ -32,9 +32,8 @@ def balanced_offsets(images: Sequence[HeldOutImage]) -> NDArray[np.float64]:
     """Offsets of the scores, zero where the images do not show that labels are better with them.
 
     The mean error of the log-odds of area fractions is taken away as far as it exceeds two standard errors
-    (positive-part shrinkage in the manner of James and Stein), and only where images that had no say keep their
-    mean
-    intersection over union and come closer to their true area fractions.
+    (positive-part shrinkage in the manner of James and Stein), and only where images that had no say keep
+    their mean intersection over union and come closer to their true area fractions.
     """
     zero: NDArray[np.float64] = np.zeros(len(images[0].scores))
     if len(images) < FEWEST_IMAGES:
