@@ -102,7 +102,7 @@ def store_calibration(model: Path, calibration: Calibration, deviations: Tensor 
 
 def uncalibrated(model: Path, device: Device = "auto") -> NetworkSegmenter:
     """A stored model as if it had not been calibrated."""
-    return load_segmenter(model, device=device).plain()
+    return load_segmenter(model, device=device, engine="torch").plain()
 
 
 def fit_deviations(segmenter: NetworkSegmenter, images: Sequence[HeldOutImage]) -> Tensor | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -16,9 +17,10 @@ from autoscope.perception.card import ModelCard, pixel_size_notes, require_class
 from autoscope.perception.devices import Device, Precision, choose_device, choose_precision
 from autoscope.perception.inference import MARGIN_PX, TILE_PX, NetworkRunner, UncertainPixels
 from autoscope.perception.last_layer import last_layer
-from autoscope.perception.preprocessing import check_pixels, grey_levels
+from autoscope.perception.preprocessing import check_pixels, network_input
 from autoscope.perception.segmentation import Pixels, Segmentation, Segmenter, Uncertainty
 from autoscope.perception.uncertainty import CalibratedHead
+from autoscope.perception.views import ViewedNetwork, trained_views
 from autoscope.perception.weights import read_model
 
 POSTERIOR, DEVIATIONS = "posterior", "deviations"
@@ -40,6 +42,7 @@ class NetworkSegmenter(Segmenter):
         tile_px: larger frames are cut into pieces of this edge.
         margin_px: overlap of the pieces on each side.
         deviations: draws of the last layer's weights, from the file's group "posterior"; None without any.
+        views: whether to average over the mirrored and turned views that training showed.
     """
 
     def __init__(
@@ -52,8 +55,13 @@ class NetworkSegmenter(Segmenter):
         tile_px: int = TILE_PX,
         margin_px: int = MARGIN_PX,
         deviations: Tensor | None = None,
+        views: bool = False,
     ) -> None:
-        self._card, self._sha256, self._network = card, card.sha256, network
+        self._card, self._sha256 = card, card.sha256
+        if views:
+            network = ViewedNetwork(network, trained_views(card.hyperparameters.augmentation))
+            self._sha256 = hashlib.sha256(f"{card.sha256} views".encode()).hexdigest()
+        self._network = network
         self._device = choose_device(device)
         self._dtype = choose_precision(self._device, precision)
         self._head = CalibratedHead(card.calibration, deviations, last_layer(network))
@@ -80,7 +88,7 @@ class NetworkSegmenter(Segmenter):
 
     @property
     def sha256(self) -> str:
-        """The card's hash, which covers the weights."""
+        """The card's hash, which covers the weights; another one where views are averaged."""
         return self._sha256
 
     @property
@@ -141,9 +149,7 @@ class NetworkSegmenter(Segmenter):
             ImageError: the pixels are not ``height x width`` uint8 or uint16, or there are none.
         """
         check_pixels(frame_pixels)
-        preprocessing = self._card.preprocessing
-        image = (grey_levels(frame_pixels, preprocessing) - preprocessing.mean) / preprocessing.deviation
-        return image.astype(np.float32, copy=False)
+        return network_input(frame_pixels, self._card.preprocessing)
 
     def _uncertainty(self, pixels: UncertainPixels) -> Uncertainty:
         calibration, epistemic, aleatoric = self._card.calibration, None, None
@@ -165,11 +171,12 @@ def load_network_segmenter(
     classes: Sequence[str] = (),
     device: Device = "auto",
     precision: Precision = "auto",
+    views: bool = False,
 ) -> NetworkSegmenter:
     """Loads a trained model; see `autoscope.perception.load_segmenter`."""
     stored = read_model(path)
     require_classes(stored.card, classes, path)
     deviations = stored.groups.get(POSTERIOR, {}).get(DEVIATIONS)
     return NetworkSegmenter(
-        stored.network, stored.card, device=device, precision=precision, deviations=deviations
+        stored.network, stored.card, device=device, precision=precision, deviations=deviations, views=views
     )

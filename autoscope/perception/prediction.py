@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscope.core import ConfigurationError
 from autoscope.images import Micrograph, read_micrograph, write_index_png, write_png
 from autoscope.perception.devices import Device
 from autoscope.perception.evaluation import area_intervals
 from autoscope.perception.library import load_segmenter
+from autoscope.perception.output_files import prepare_outputs
 from autoscope.perception.reliability import AreaInterval
 from autoscope.perception.segmentation import Segmentation, Segmenter
 from autoscope.perception.settings import Settings
@@ -55,6 +55,7 @@ def predict(
     probabilities: bool = False,
     uncertainty: bool = False,
     device: Device = "auto",
+    views: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[PredictedImage, ...]:
     """Segments image files with a stored model.
@@ -67,6 +68,7 @@ def predict(
         uncertainty: whether to write maps of the uncertainty, into ``uncertainty/`` and ``epistemic/``,
             and to find intervals of the area fractions.
         device: where the model runs.
+        views: whether to average over mirrored and turned views.
         progress: hears how many images are done, and of how many.
 
     Raises:
@@ -76,8 +78,8 @@ def predict(
         ImageError: an image is missing or damaged; the images before it are done.
     """
     images = [Path(image) for image in images]
-    _check_names(images, output)
-    segmenter = load_segmenter(model, device=device)
+    prepare_outputs(images, output, (".png",))
+    segmenter = load_segmenter(model, device=device, views=views)
     return tuple(
         predict_with(
             segmenter, images, output, probabilities=probabilities, uncertainty=uncertainty, progress=progress
@@ -158,20 +160,3 @@ def _write_map(
     largest = math.log(len(found.class_names))
     write_png(path, np.clip(np.rint(entropy.astype(np.float32) * (255.0 / largest)), 0, 255).astype(np.uint8))
     return path
-
-
-def _check_names(images: Sequence[Path], output: Path) -> None:
-    problems = []
-    seen: dict[str, Path] = {}
-    for image in images:
-        if image.stem in seen:
-            problems.append(f"{seen[image.stem]} and {image} would both be written to {image.stem}.png")
-        seen[image.stem] = image
-        if (output / f"{image.stem}.png").resolve() == image.resolve():
-            problems.append(f"{image}: its class map would overwrite it: choose another folder than {output}")
-    if problems:
-        raise ConfigurationError(*problems)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(f"{output}: the folder cannot be made: {error.strerror or error}") from error
