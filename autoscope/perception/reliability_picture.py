@@ -26,8 +26,8 @@ def draw_reliability(found: Reliability, path: Path) -> None:
     upper.set_ylabel("share of the pixels that are right")
     upper.set_ylim(0, 1.02)
     upper.set_title(f"ECE {found.ece:.4f}, {len(found.bins)} bins of equal width")
-    centres = [(number + 0.5) / BINS for number in range(BINS)]
-    lower.bar(centres, [max(one.share, 1e-7) for one in found.bins], width=0.9 / BINS)
+    shares = {(number + 0.5) / BINS: one.share for number, one in enumerate(found.bins) if one.share}
+    lower.bar(list(shares), list(shares.values()), width=0.9 / BINS)
     lower.set_yscale("log")
     lower.set_ylabel("share")
     lower.set_xlabel("probability of the label")
