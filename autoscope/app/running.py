@@ -225,7 +225,7 @@ def _run(
 
 @contextmanager
 def _let_go(microscope: Microscope) -> Iterator[None]:
-    """Closes the microscope afterwards; one that is lost is no news: the records say it, the result stands."""
+    """Closes the microscope afterwards; one that is lost is no news: the records say so already."""
     try:
         yield
     finally:
