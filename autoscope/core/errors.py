@@ -38,6 +38,10 @@ class RecordError(AutoscopeError):
     """A session folder is damaged, is not a session, or cannot be written."""
 
 
+class LabelError(AutoscopeError):
+    """A label queue cannot be used, or refuses what was asked of it; nothing was stored."""
+
+
 class EstimationError(AutoscopeError):
     """An observation or a propensity that would make an estimate wrong.
 
