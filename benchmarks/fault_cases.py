@@ -31,18 +31,18 @@ ENVELOPE_UM = (5.0, 195.0)
 DEADLINE_S = 90.0
 """Real seconds in which a case must have ended, on a machine that does other work as well."""
 
-FOUND_S = 90.0
-"""Real seconds in which a server that was away for long is found: the library then asks once a minute."""
-
 BLANKED_S = 2.0
 """Real seconds in which the beam must be blanked after any ending."""
+
+FOUND_S = 90.0
+"""Real seconds in which a server that was away for long is found: the library then asks once a minute."""
 
 CONFIG = f"""
 [microscope]
 kind = "epics"
 prefix = "{PREFIX}"
 margin_s = 1.5
-connect_timeout_s = 5.0
+connect_timeout_s = {FOUND_S}
 [envelope]
 x_um = [{ENVELOPE_UM[0]}, {ENVELOPE_UM[1]}]
 y_um = [{ENVELOPE_UM[0]}, {ENVELOPE_UM[1]}]
