@@ -38,6 +38,7 @@ from autoscope.records import (
     open_session,
 )
 from autoscope.session import (
+    CommandListener,
     Journal,
     Listener,
     Past,
@@ -215,7 +216,8 @@ def _run(
         fields_in_region=len(checked.grid),
     )
     told = ToldSession(checked.config, folder, checked.microscope, journal, control, listener)
-    with _let_go(checked.microscope), told:
+    commands = CommandListener(folder, control, skip_old=past is not None)
+    with _let_go(checked.microscope), told, commands:
         SessionRunner(parts, journal, control, told.saw, past).run()
         result = _write_up(writer, folder)
         if told.ended(result.finish_reason):
@@ -225,7 +227,7 @@ def _run(
 
 @contextmanager
 def _let_go(microscope: Microscope) -> Iterator[None]:
-    """Closes the microscope afterwards; one that is lost is no news: the records say so already."""
+    """Closes the microscope afterwards; one that is lost is no news, the records say it."""
     try:
         yield
     finally:

@@ -3,6 +3,7 @@
 from autoscope.labels.errors import ExpertError, LeaseExpired, MaskError, QueueError, UnknownRequest
 from autoscope.labels.pictures import mask_from_png
 from autoscope.labels.queue import LabelQueue
+from autoscope.labels.reading import Picture
 from autoscope.labels.suggestion import NO_SCRIBBLE, PixelFeatures, suggest
 from autoscope.labels.values import (
     STATES,
@@ -30,6 +31,7 @@ __all__ = [
     "LeaseExpired",
     "MaskError",
     "NewRequest",
+    "Picture",
     "PixelFeatures",
     "QueueError",
     "QueueProgress",

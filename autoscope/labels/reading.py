@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ from autoscope.labels.values import (
     RequestSummary,
     State,
 )
+
+Picture = Literal["frame", "prediction", "uncertainty"]
 
 _r, _a, _l, _p = tables.requests.c, tables.answers.c, tables.leases.c, tables.pictures.c
 
@@ -98,6 +100,18 @@ class QueueReader:
             UnknownRequest: there is no such request.
         """
         return uncertainty_of(from_png(self._picture(request_id, "uncertainty_png")))
+
+    def stored_png(self, request_id: int, picture: Picture) -> bytes:
+        """A picture of a request as it is stored: a grey PNG, without decoding it.
+
+        Args:
+            request_id: the request.
+            picture: ``"frame"`` as acquired, ``"prediction"`` classes by value, ``"uncertainty"`` in 255ths.
+
+        Raises:
+            UnknownRequest: there is no such request.
+        """
+        return bytes(self._picture(request_id, f"{picture}_png"))
 
     def features(self, request_id: int) -> NDArray[np.float32] | None:
         """What strategies compare the frame by, ``n``; None where it was added without.

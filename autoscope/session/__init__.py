@@ -1,5 +1,6 @@
 """The runner around the survey: states, records, recovery, the operator's wishes."""
 
+from autoscope.session.commands import CommandListener
 from autoscope.session.control import SessionControl
 from autoscope.session.journal import UNITS, Journal
 from autoscope.session.measurer import Measurement, Measurer, SegmentingMeasurer, ValidSource, measured
@@ -17,6 +18,7 @@ __all__ = [
     "ALERTS",
     "UNITS",
     "Alert",
+    "CommandListener",
     "FaultPolicy",
     "FieldMap",
     "FocusPolicy",

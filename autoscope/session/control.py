@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from autoscope.records import Command
 
 
 class SessionControl:
@@ -30,6 +33,17 @@ class SessionControl:
             yield
         finally:
             self._waiting_for = ""
+        self._obeyed: deque[Command] = deque()
+
+    def obey(self, command: Command) -> None:
+        """Does what a command from another process asks; the runner writes down that it was taken up."""
+        actions = {"pause": self.pause, "resume": self.resume, "stop": self.stop, "skip": self.skip_field}
+        self._obeyed.append(command)  # first: whoever wakes up finds it
+        actions[command.command]()
+
+    def take_obeyed(self) -> tuple[Command, ...]:
+        """The commands that were obeyed since the last call; each is given once."""
+        return tuple(self._obeyed.popleft() for _ in range(len(self._obeyed)))
 
     def stop(self) -> None:
         """Ends the session cleanly: what was measured is kept and reported."""

@@ -79,3 +79,11 @@ def cells(text: str) -> int:
     if not 0 <= value <= 64:
         raise argparse.ArgumentTypeError(f"{value} does not lie in [0, 64]")
     return value
+
+
+def port(text: str) -> int:
+    """A port number, 0 for a free one."""
+    value = int(text)
+    if not 0 <= value <= 65535:
+        raise argparse.ArgumentTypeError(f"{value} lies outside [0, 65535]")
+    return value
