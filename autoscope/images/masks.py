@@ -95,6 +95,11 @@ def write_png(path: Path, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> Non
     _save(Image.fromarray(np.ascontiguousarray(pixels)), path)
 
 
+def index_colours() -> NDArray[np.uint8]:
+    """The colour of every class number in an index PNG, ``256 x 3``."""
+    return np.frombuffer(_palette(), np.uint8).reshape(256, 3)
+
+
 def _palette() -> bytes:
     """Okabe and Ito's colours for the first eight classes, golden-angle hues for the rest."""
     colours = list(_OKABE_ITO)

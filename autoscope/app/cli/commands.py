@@ -9,12 +9,13 @@ from autoscope.app.cli.arguments import at_least_two as _at_least_two
 from autoscope.app.cli.arguments import new_command as _new
 from autoscope.app.cli.arguments import positive as _positive
 from autoscope.app.cli.arguments import seed as _seed
+from autoscope.app.cli.classify import parsers as classify
 from autoscope.app.cli.segment import parsers as segment
 
 
 def add_all(subparsers: Any) -> None:
     """Adds every command to the parser."""
-    for add in (_run, _plan, _report, _specimen, segment.add, _benchmark, _ioc, _doctor):
+    for add in (_run, _plan, _report, _specimen, segment.add, classify.add, _benchmark, _ioc, _doctor):
         add(subparsers)
 
 
