@@ -3,10 +3,10 @@
     python benchmarks/instances.py --powder --encoder-weights FILE --out build/instances
     python benchmarks/instances.py --meltpool M.safetensors
 
-Powder: particles that were outlined by hand. The images of one specimen are left out; a segmenter with classes
-for the inside and the rim of particles is trained on the others at half scale, and its particles on those left
-out are scored. A second call trains nothing anew. Melt pools: the connected components of the hand-made masks,
-on the strips that the given model never saw.
+Powder: particles that were outlined by hand. The images of one specimen are left out; a segmenter with
+classes for the inside and the rim of particles is trained on the others at half scale, and its particles on
+those left out are scored. A second call trains nothing anew. Melt pools: the connected components of the
+hand-made masks, on the strips that the given model never saw.
 """
 
 from __future__ import annotations
@@ -80,9 +80,8 @@ def meltpool(args: argparse.Namespace) -> None:
 
 def table(title: str, frames: Truths, ways: dict[str, InstanceSettings]) -> None:
     print(f"\n{title}")
-    print(
-        f"{'taken apart by':<20}{'true':>6}{'found':>7}{'AP50':>8}{'AP75':>8}{'AP':>8}{'recall':>8}{'precision':>11}"
-    )
+    heads = "".join(f"{name:>8}" for name in ("AP50", "AP75", "AP", "recall"))
+    print(f"{'taken apart by':<20}{'true':>6}{'found':>7}{heads}{'precision':>11}")
     for name, settings in ways.items():
         scores = average_precision(_pairs(frames, settings))
         numbers = (scores.ap50, scores.ap75, scores.ap, scores.recall50)
