@@ -2,8 +2,8 @@
 
     python benchmarks/segmentation_speed.py                      # a U-Net with a ResNet-18, 512 x 512 px
     python benchmarks/segmentation_speed.py --model M.safetensors --edge 1024
-    python benchmarks/segmentation_speed.py --exported                  # and the exported network, in onnxruntime
-    python benchmarks/segmentation_speed.py --model M.safetensors --memory     # peak on 20 000 px wide frames
+    python benchmarks/segmentation_speed.py --exported          # and the exported network, in onnxruntime
+    python benchmarks/segmentation_speed.py --model M.safetensors --memory   # peak on 20 000 px wide frames
 
 Both are timed alternately on the same device with the same number of threads: the network on tensors that lie
 ready, and `predict` from PNG files to index PNG files, with decoding, preprocessing, tiling, choosing classes

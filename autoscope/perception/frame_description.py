@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from autoscope.perception.preprocessing import check_pixels, grey_levels
+from autoscope.perception.inference import padded
+from autoscope.perception.preprocessing import check_pixels, network_input
 from autoscope.perception.segmentation import Pixels
 from autoscope.perception.settings import Preprocessing
 
@@ -48,15 +49,13 @@ class FrameDescriber:
             ImageError: the pixels are no grey image.
         """
         check_pixels(pixels)
-        preprocessing = self._preprocessing
-        grey = (grey_levels(pixels, preprocessing) - preprocessing.mean) / preprocessing.deviation
+        grey = network_input(pixels, self._preprocessing)
         return np.stack([self._pooled(grey[window]) for window in self._windows(grey.shape)])
 
     def _pooled(self, grey: NDArray[np.float32]) -> NDArray[np.float64]:
-        below, right = (-edge % self._stride_px for edge in grey.shape)
-        padded = np.pad(grey, ((0, below), (0, right)), mode="symmetric").astype(np.float32)
+        whole = np.ascontiguousarray(padded(grey, self._stride_px))
         with torch.inference_mode():
-            stages = self._encoder(torch.from_numpy(padded)[None, None])[-STAGES:]
+            stages = self._encoder(torch.from_numpy(whole)[None, None])[-STAGES:]
             pooled = [part for s in stages for part in (s.mean((0, 2, 3)), s.std((0, 2, 3), correction=0))]
             return torch.cat(pooled).double().numpy()
 

@@ -17,7 +17,7 @@ from autoscope.perception.card import EncoderWeights
 from autoscope.perception.encoder_weights import load_encoder_weights
 from autoscope.perception.frame_types import FrameClassifier, describer, fit_head, stored_tensors
 from autoscope.perception.frame_types_card import FRAME_TYPES_KEY, FrameTypesCard, TypedFile
-from autoscope.perception.pairs import file_sha256, image_files
+from autoscope.perception.pairs import file_sha256, find_images
 from autoscope.perception.settings import Architecture, Preprocessing, Settings
 from autoscope.perception.training import software_versions
 from autoscope.perception.weights import read_network, tensors_sha256, write_whole
@@ -189,7 +189,7 @@ def typed_images(folder: Path, *, fewest: int = 2) -> dict[str, tuple[Path, ...]
         raise ConfigurationError(
             f"{folder}: {len(inner)} folders of images are too few: one for each type, at least {fewest}"
         )
-    return {path.name: tuple(image_files(path, "images").values()) for path in inner}
+    return {path.name: find_images(path) for path in inner}
 
 
 def _draft(names: tuple[str, ...], files: Sequence[tuple[str, Path]], backbone: Backbone) -> FrameTypesCard:

@@ -7,7 +7,7 @@ import colorsys
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscope.images import index_colours
+from autoscope.images import palette
 from autoscope.perception.preprocessing import grey_levels
 from autoscope.perception.segmentation import Pixels
 from autoscope.perception.settings import Preprocessing
@@ -27,7 +27,7 @@ def grey_picture(pixels: Pixels) -> Picture:
 
 def class_picture(labels: NDArray[np.uint8]) -> Picture:
     """Class indices in the colours of class maps, ``height x width x 3``."""
-    return index_colours()[labels]
+    return np.frombuffer(palette(), np.uint8).reshape(256, 3)[labels]
 
 
 def instance_overlay(pixels: Pixels, numbered: NDArray[np.int32]) -> Picture:

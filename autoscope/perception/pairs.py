@@ -54,15 +54,24 @@ def find_pairs(images: Path, masks: Path) -> tuple[Pair, ...]:
         ConfigurationError: a folder is missing or has no images, an image has no mask or a mask no image,
             or two files of a folder have the same name.
     """
-    pictures, mask_files = image_files(images, "images"), image_files(masks, "masks")
+    image_files, mask_files = _files(images, "images"), _files(masks, "masks")
     problems = []
-    if lonely := sorted(pictures.keys() - mask_files.keys()):
+    if lonely := sorted(image_files.keys() - mask_files.keys()):
         problems.append(f"{_listed(lonely)} in {images}: no mask of that name in {masks}")
-    if lonely := sorted(mask_files.keys() - pictures.keys()):
+    if lonely := sorted(mask_files.keys() - image_files.keys()):
         problems.append(f"{_listed(lonely)} in {masks}: no image of that name in {images}")
     if problems:
         raise ConfigurationError(*problems)
-    return tuple(Pair(name, pictures[name], mask_files[name]) for name in sorted(pictures))
+    return tuple(Pair(name, image_files[name], mask_files[name]) for name in sorted(image_files))
+
+
+def find_images(folder: Path) -> tuple[Path, ...]:
+    """The images of a folder, by name.
+
+    Raises:
+        ConfigurationError: the folder is missing or has no images, or two have the same name.
+    """
+    return tuple(_files(folder, "images").values())
 
 
 def select(pairs: Sequence[Pair], names: Sequence[str]) -> tuple[Pair, ...]:
@@ -125,12 +134,7 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def image_files(folder: Path, what: str) -> dict[str, Path]:
-    """The image files of a folder, by name without ending, in order.
-
-    Raises:
-        ConfigurationError: the folder is missing or has none, or two have the same name.
-    """
+def _files(folder: Path, what: str) -> dict[str, Path]:
     if not folder.is_dir():
         raise ConfigurationError(f"{folder}: there is no such folder of {what}")
     found: dict[str, Path] = {}

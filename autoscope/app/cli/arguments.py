@@ -90,3 +90,11 @@ def picture(text: str) -> Path:
     if not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"{path.parent}: there is no such folder")
     return path
+
+
+def port(text: str) -> int:
+    """A port number, 0 for a free one."""
+    value = int(text)
+    if not 0 <= value <= 65535:
+        raise argparse.ArgumentTypeError(f"{value} lies outside [0, 65535]")
+    return value
