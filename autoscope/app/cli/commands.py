@@ -54,6 +54,10 @@ def _report(subparsers: Any) -> None:
         subparsers, "report", "Rebuild result.json and report.html from a session folder.", "report:run"
     )
     new.add_argument("folder", type=Path, metavar="DIR")
+    new.add_argument(
+        "--explain", nargs="+", default=[], metavar="FIELD",
+        help="show what the model looked at on these fields; 'influential': those that moved the answer most",
+    )  # fmt: skip
 
 
 def _specimen(subparsers: Any) -> None:
