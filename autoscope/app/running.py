@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 import autoscope
 from autoscope.app import build
 from autoscope.app.config import Config
+from autoscope.app.labels import check_labels, labelling_of
 from autoscope.app.loading import config_from, dump_config
 from autoscope.app.preparing import preparer
 from autoscope.app.specimens import Announce, open_specimen
@@ -38,6 +39,7 @@ from autoscope.records import (
 from autoscope.session import (
     CommandListener,
     Journal,
+    Labelling,
     Listener,
     Past,
     SessionControl,
@@ -99,6 +101,7 @@ def check(config: Config, announce: Announce | None = None) -> Checked:
     model = build.model_of(config, specimen)
     _check_classes(config, model, specimen)
     build.policy_of(config)
+    check_labels(config, model)
     microscope = (
         build.epics_microscope_of(config) if specimen is None else build.microscope_of(config, specimen)
     )
@@ -207,24 +210,29 @@ def _run(
 ) -> SessionResult:
     from autoscope.report import write_report
 
-    parts = _parts(checked)
+    policy_sha256 = build.policy_of(checked.config).sha256
     journal = Journal(
         writer,
         [measure.target for measure in build.targets_of(checked.config)],
-        policy_sha256=parts.policy_sha256,
+        policy_sha256=policy_sha256,
         tier=checked.config.statistics.tier,
         fields_in_region=len(checked.grid),
     )
+    config, model, specimen = checked.config, checked.model, checked.specimen
     control = control or SessionControl()
-    with checked.microscope, CommandListener(folder, control, skip_old=past is not None):
-        SessionRunner(parts, journal, control, listener, past).run()
+    with (
+        checked.microscope,
+        labelling_of(config, model, checked.grid, specimen, folder, journal) as labelling,
+        CommandListener(folder, control, skip_old=past is not None),
+    ):
+        SessionRunner(_parts(checked, labelling), journal, control, listener, past).run()
         result = open_session(folder).result()
         writer.write_result(result)
         write_report(folder)
     return result
 
 
-def _parts(checked: Checked) -> SessionParts:
+def _parts(checked: Checked, labelling: Labelling | None) -> SessionParts:
     config, grid, specimen = checked.config, checked.grid, checked.specimen
     warnings = list(checked.model.warnings)
     if grid.unreachable:
@@ -238,6 +246,7 @@ def _parts(checked: Checked) -> SessionParts:
         prepare=preparer(config, specimen, grid, checked.model, checked.microscope),
         policy_sha256=build.policy_of(config).sha256,
         warnings=tuple(warnings),
+        labelling=labelling,
     )
 
 
@@ -330,8 +339,6 @@ def _refuse_unbuilt(config: Config) -> None:
     problems = []
     if config.eds.enabled:
         problems.append("eds.enabled = true: this version measures no spectra")
-    if config.labels.queue is not None:
-        problems.append("labels.queue: this version has no label queue")
     if config.policy.weights is not None:
         problems.append("policy.weights: this version has no learned policy")
     if problems:

@@ -1,9 +1,11 @@
 """The stepping core, one decision in and one observation out."""
 
 from autoscope.core import Prediction
+from autoscope.survey.correcting import ExpertCorrection
 from autoscope.survey.grid import FieldGrid, lay_grid
 from autoscope.survey.protocols import (
     Batch,
+    Correction,
     Decision,
     FieldSource,
     Outcome,
@@ -22,7 +24,9 @@ from autoscope.survey.table import TableSource
 
 __all__ = [
     "Batch",
+    "Correction",
     "Decision",
+    "ExpertCorrection",
     "FieldGrid",
     "FieldSource",
     "Outcome",

@@ -30,6 +30,7 @@ from autoscope.survey.drawing import (
 )
 from autoscope.survey.grid import FieldGrid
 from autoscope.survey.protocols import (
+    Correction,
     Decision,
     Outcome,
     Past,
@@ -119,6 +120,7 @@ class Survey:
         self._open: deque[_OpenDraw] = deque()
         self._pending: deque[Decision] = deque()
         self._steps = self._draws = self._measured = self._lost = 0
+        self._correction: Correction | None = None
         self._came_back = GrowingTable(2 + 2 * len(targets))  # field, propensity, predicted, measured
 
     @property
@@ -139,6 +141,13 @@ class Survey:
     @property
     def met(self) -> bool:
         """Whether every target is reached on what has been observed."""
+        if self._correction is None:
+            return all(tracker.reading.met for tracker in self._trackers)
+        return all(state.met for state in self.states())
+
+    @property
+    def met_by_model(self) -> bool:
+        """Whether every target is reached as far as the model alone can tell."""
         return all(tracker.reading.met for tracker in self._trackers)
 
     @property
@@ -148,13 +157,24 @@ class Survey:
 
     def states(self) -> tuple[QuantityState, ...]:
         """Where each target stands, on complete draws alone."""
-        return tuple(
-            self._state(target, tracker)
-            for target, tracker in zip(self._targets, self._trackers, strict=True)
-        )
+        return tuple(map(self._state, range(len(self._targets))))
 
-    def _state(self, target: Target, tracker: QuantityTracker) -> QuantityState:
-        now = reported(target, tracker.reading)
+    def correct_with(self, correction: Correction) -> None:
+        """Lets experts' answers correct what is reported; to be said before the first field comes back."""
+        self._correction = correction
+
+    def _state(self, k: int) -> QuantityState:
+        target, tracker = self._targets[k], self._trackers[k]
+        own = now = reported(target, tracker.reading)
+        corrected = None
+        if self._correction is not None:
+            corrected = self._correction.read(k, tracker.reading, tracker.first_phase)
+        extra = dict(own.extra)
+        if corrected is not None:
+            now = reported(target, corrected)
+            before = {"model_estimate": own.estimate, "model_low": own.ci_low, "model_high": own.ci_high}
+            known = {name: value for name, value in before.items() if value is not None}
+            extra = {**corrected.extra, **now.extra, **known}
         return QuantityState(
             target=target,
             estimate=now.estimate,
@@ -164,7 +184,8 @@ class Survey:
             fields_measured=self._measured,
             fields_lost=self._lost,
             estimator=now.estimator,
-            extra=now.extra,
+            extra=extra,
+            covers="model" if corrected is None else "expert-corrected",
         )
 
     def decide(self) -> Decision | None:
@@ -225,6 +246,9 @@ class Survey:
             self._measured += 1
             draw.values[:, draw.observed] = values
             draw.measured[draw.observed] = True
+        if self._correction is not None:
+            weight, chance = float(draw.draws[0].weight[place]), float(draw.actual[place])
+            self._correction.visited(draw.draws[0].step - 1, weight, chance, values)
         draw.observed += 1
         if draw.observed == len(draw.fields):
             self._open.popleft()

@@ -11,7 +11,7 @@ from autoscope.records import CommandTail
 
 
 def events_of(text: str) -> list[dict]:
-    return [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: {\"")]
+    return [json.loads(line[6:]) for line in text.splitlines() if line.startswith('data: {"')]
 
 
 def test_sessions_are_listed_the_running_one_first(client, running, finished):
