@@ -26,7 +26,8 @@ from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1400,950",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--window-size=1400,950",
 )  # fmt: skip
 WAIT_S = 60
 
@@ -143,7 +144,7 @@ def test_an_expert_scribbles_corrects_submits_and_gets_the_next(browser, until, 
     assert (stored.request_id, stored.expert, stored.started_from) == (number, "Anna", "prediction")
     assert set(stored.tool.split("+")) == {"scribble", "scribbles", "brush"}
     assert mask[128, 128] == 2, "the brush in the middle of the view"
-    assert (mask == truth).mean() > 0.97, "the suggestion follows the strokes, not the wrong prediction"
+    assert (wrong == truth).mean() < 0.75 < 0.9 < (mask == truth).mean(), "it follows the strokes"
     assert "1 answered" in by_id(browser, "progress").text
     assert "20 ± 10 % → 22.0" in by_id(browser, "effects").text
     assert complaints(browser) == []
@@ -170,7 +171,7 @@ def test_review_without_a_mouse(browser, until, served, queue, request_of):
     press(browser, "x")
     until(lambda: by_id(browser, "ask-reason").is_displayed())
     by_id(browser, "reason").send_keys("out of focus", Keys.ENTER)
-    until(lambda: queue.progress().by_state["open"] == 1)
+    until(lambda: ("out of focus",) in [r.skip_reasons for r in queue.requests()])
     assert complaints(browser) == []
 
 
