@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,10 +18,11 @@ from autoscope.app import build
 from autoscope.app.config import Config
 from autoscope.app.labels import check_labels, labelling_of
 from autoscope.app.loading import config_from, dump_config
+from autoscope.app.notifying import ToldSession
 from autoscope.app.preparing import preparer
 from autoscope.app.specimens import Announce, open_specimen
 from autoscope.app.truth import truth_problems
-from autoscope.core import ConfigurationError, RecordError
+from autoscope.core import ConfigurationError, RecordError, UnreachableError
 from autoscope.microscope import Microscope
 from autoscope.records import (
     Document,
@@ -208,9 +210,7 @@ def _run(
     listener: Listener | None,
     past: Past | None,
 ) -> SessionResult:
-    from autoscope.report import write_report
-
-    policy_sha256 = build.policy_of(checked.config).sha256
+    policy_sha256, control = build.policy_of(checked.config).sha256, control or SessionControl()
     journal = Journal(
         writer,
         [measure.target for measure in build.targets_of(checked.config)],
@@ -219,16 +219,33 @@ def _run(
         fields_in_region=len(checked.grid),
     )
     config, model, specimen = checked.config, checked.model, checked.specimen
-    control = control or SessionControl()
-    with (
-        checked.microscope,
-        labelling_of(config, model, checked.grid, specimen, folder, journal) as labelling,
-        CommandListener(folder, control, skip_old=past is not None),
-    ):
-        SessionRunner(_parts(checked, labelling), journal, control, listener, past).run()
-        result = open_session(folder).result()
-        writer.write_result(result)
-        write_report(folder)
+    told = ToldSession(config, folder, checked.microscope, journal, control, listener)
+    commands = CommandListener(folder, control, skip_old=past is not None)
+    labels = labelling_of(config, model, checked.grid, specimen, folder, journal)
+    with _let_go(checked.microscope), told, commands, labels as labelling:
+        SessionRunner(_parts(checked, labelling), journal, control, told.saw, past).run()
+        result = _write_up(writer, folder)
+        if told.ended(result.finish_reason):
+            result = _write_up(writer, folder)
+    return result
+
+
+@contextmanager
+def _let_go(microscope: Microscope) -> Iterator[None]:
+    """Closes the microscope afterwards; one that is lost is no news, the records say it."""
+    try:
+        yield
+    finally:
+        with suppress(UnreachableError):
+            microscope.close()
+
+
+def _write_up(writer: SessionWriter, folder: Path) -> SessionResult:
+    from autoscope.report import write_report
+
+    result = open_session(folder).result()
+    writer.write_result(result)
+    write_report(folder)
     return result
 
 

@@ -133,6 +133,18 @@ class UnreachableError(InstrumentError):
     """The instrument cannot be reached, or is not ready for work: waiting may help."""
 
 
+class StageError(InstrumentError):
+    """A move did not begin, did not end, or ended elsewhere."""
+
+
+class FrameError(InstrumentError):
+    """A frame did not come, or is not the one that was asked for."""
+
+
+class FocusError(InstrumentError):
+    """An autofocus found no focus."""
+
+
 class MoveStoppedError(InstrumentError):
     """A move ended before its target because the stage was told to stop."""
 

@@ -18,6 +18,7 @@ with a difference estimator); Zrnic & Candès, arXiv 2403.03208 (labels chosen b
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,9 +123,7 @@ def two_phase(first: FirstPhase, second: SecondPhase) -> Corrected:
     away = share * (first.value - z.estimate)
     away[: len(shift.away)] += shift.away
     effective = min(z.effective_draws, float(np.count_nonzero(asked)))
-    factor = effective / (effective - 1) if effective > 1 else np.inf
-    alone = float(np.sqrt(factor * (shift.away @ shift.away) + shift.lingering))
-    error = float(np.sqrt(factor * (away @ away) + shift.lingering))
+    alone, error = (_error(each, effective, shift.lingering) for each in (shift.away, away))
     return Corrected(
         z.estimate + shift.value,
         first.below + shift.value - low.value,
@@ -151,6 +150,13 @@ def corrected_half_width(corrected: Corrected, confidence: float) -> float:
     allowance = (STOPPING_ALLOWANCE**2 - 1) * corrected.drawing_error**2
     quantile = float(stdtrit(corrected.effective - 1, 0.5 + confidence / 2))
     return quantile * float(np.sqrt(corrected.standard_error**2 + allowance))
+
+
+def _error(away: NDArray[np.float64], effective: float, lingering: float) -> float:
+    """A standard error from the departures of draws; infinite where one alone says nothing of the spread."""
+    if effective <= 1:
+        return math.inf
+    return math.sqrt(effective / (effective - 1) * float(away @ away) + lingering)
 
 
 @dataclass(frozen=True, slots=True)

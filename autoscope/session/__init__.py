@@ -12,18 +12,24 @@ from autoscope.session.measurer import (
     ValidSource,
     measured,
 )
+from autoscope.session.notifications import ALERTS, Alert, Notice, NotificationSettings, Notifier
 from autoscope.session.overview import overview_tiles
 from autoscope.session.parts import Prepared, SessionParts
 from autoscope.session.past import Past
 from autoscope.session.progress import Listener, Progress, TimeLeft, half_width, time_left, wanted_half_width
 from autoscope.session.quantities import FieldMap, Inclusion, TargetMeasure, Value
 from autoscope.session.runner import SessionRunner
-from autoscope.session.settings import RecoveryPolicy, SessionSettings
+from autoscope.session.settings import FaultPolicy, FocusPolicy, RecoveryPolicy, SessionSettings
+from autoscope.session.watchdog import Watchdog
 
 __all__ = [
+    "ALERTS",
     "UNITS",
+    "Alert",
     "CommandListener",
+    "FaultPolicy",
     "FieldMap",
+    "FocusPolicy",
     "Inclusion",
     "Journal",
     "LabelSettings",
@@ -32,6 +38,9 @@ __all__ = [
     "MaskReader",
     "Measurement",
     "Measurer",
+    "Notice",
+    "NotificationSettings",
+    "Notifier",
     "Past",
     "Prepared",
     "Progress",
@@ -45,6 +54,7 @@ __all__ = [
     "TimeLeft",
     "ValidSource",
     "Value",
+    "Watchdog",
     "half_width",
     "measured",
     "overview_tiles",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from autoscope.records import Command
 
@@ -16,7 +18,22 @@ class SessionControl:
         self._running = threading.Event()
         self._running.set()
         self._skip = threading.Event()
+        self._waiting_for = ""
         self._obeyed: deque[Command] = deque()
+
+    @property
+    def waiting_for(self) -> str:
+        """Why the session itself waits at the moment, empty while it does not."""
+        return self._waiting_for
+
+    @contextmanager
+    def waiting(self, reason: str) -> Iterator[None]:
+        """Around everything for which the session waits by itself."""
+        self._waiting_for = reason
+        try:
+            yield
+        finally:
+            self._waiting_for = ""
 
     def obey(self, command: Command) -> None:
         """Does what a command from another process asks; the runner writes down that it was taken up."""

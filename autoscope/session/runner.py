@@ -285,9 +285,9 @@ class SessionRunner:
     def _finish(self, reason: FinishReason) -> None:
         """Writes the last documents; a session that failed because its disk is full has none."""
         with suppress(*((AutoscopeError,) if reason == "failed" else ())):
-            self._acknowledge()
             if self._parts.labelling is not None:
                 self._parts.labelling.close()
+            self._acknowledge()
             self._enter("failed" if reason == "failed" else "done")
             self._journal.finish(
                 reason,

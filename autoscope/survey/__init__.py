@@ -8,19 +8,21 @@ from autoscope.survey.protocols import (
     Correction,
     Decision,
     FieldSource,
+    Offer,
     Outcome,
     Past,
     Policy,
     Predictor,
     Proposal,
     QuantityState,
+    Slots,
     SurveyView,
     Target,
 )
 from autoscope.survey.statistics import Statistics
 from autoscope.survey.stepping import run, step
 from autoscope.survey.survey import Survey
-from autoscope.survey.table import TableSource
+from autoscope.survey.table import FixedPredictor, TableSource
 
 __all__ = [
     "Batch",
@@ -29,6 +31,8 @@ __all__ = [
     "ExpertCorrection",
     "FieldGrid",
     "FieldSource",
+    "FixedPredictor",
+    "Offer",
     "Outcome",
     "Past",
     "Policy",
@@ -36,6 +40,7 @@ __all__ = [
     "Predictor",
     "Proposal",
     "QuantityState",
+    "Slots",
     "Statistics",
     "Survey",
     "SurveyView",
