@@ -60,7 +60,12 @@ def build_network(architecture: Architecture, n_classes: int, *, seed: int = 0) 
             f"encoder {encoder!r} cannot be built with depth {architecture.depth} and a"
             f" {architecture.kind} decoder: {error}"
         ) from error
-    return network if architecture.reduction == 1 else ReducedNetwork(network, architecture.reduction)
+    return reduced(network, architecture.reduction)
+
+
+def reduced(network: nn.Module, reduction: int) -> nn.Module:
+    """The same network, weights shared, for images that it is to see reduced."""
+    return network if reduction == 1 else ReducedNetwork(network, reduction)
 
 
 def _built(architecture: Architecture, n_classes: int) -> nn.Module:

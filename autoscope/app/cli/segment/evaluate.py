@@ -20,6 +20,7 @@ def run(options: argparse.Namespace) -> int:
             options.model,
             options.images,
             options.masks,
+            views=options.views,
             progress=bar.update,
         )
     if options.picture is not None:

@@ -23,6 +23,7 @@ def run(options: argparse.Namespace) -> int:
             options.images,
             options.output,
             probabilities=options.probabilities,
+            views=options.views,
             progress=bar.update,
         )
     if options.json:
