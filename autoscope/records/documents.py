@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, FiniteFloat, TypeAdapter
 
 from autoscope.records.models import (
+    CommandName,
     DriverRecord,
     FinishReason,
     InclusionResult,
@@ -145,6 +146,15 @@ class EstimateDocument(_Stamped):
     quantities: tuple[QuantityResult, ...]
 
 
+class CommandDocument(_Stamped):
+    """The session took up a command that came by its folder (:mod:`autoscope.records.commands`)."""
+
+    type: Literal["command"] = "command"
+    command: CommandName
+    id: str
+    by: str = ""
+
+
 class WarningDocument(_Stamped):
     """Something that a reader of the result must know."""
 
@@ -179,6 +189,7 @@ Document = (
     | ObservationDocument
     | InclusionsDocument
     | EstimateDocument
+    | CommandDocument
     | WarningDocument
     | ResumedDocument
     | FinishedDocument

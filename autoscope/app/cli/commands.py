@@ -7,6 +7,7 @@ from typing import Any
 
 from autoscope.app.cli.arguments import at_least_two as _at_least_two
 from autoscope.app.cli.arguments import new_command as _new
+from autoscope.app.cli.arguments import port as _port
 from autoscope.app.cli.arguments import positive as _positive
 from autoscope.app.cli.arguments import seed as _seed
 from autoscope.app.cli.segment import parsers as segment
@@ -14,7 +15,7 @@ from autoscope.app.cli.segment import parsers as segment
 
 def add_all(subparsers: Any) -> None:
     """Adds every command to the parser."""
-    for add in (_run, _plan, _report, _specimen, segment.add, _benchmark, _ioc, _doctor):
+    for add in (_run, _plan, _report, _specimen, segment.add, _benchmark, _serve, _ioc, _doctor):
         add(subparsers)
 
 
@@ -102,6 +103,37 @@ def _benchmark(subparsers: Any) -> None:
         "--out", type=Path, metavar="DIR", help="results and cache (default: benchmark-results/NAME)"
     )
     new.add_argument("--jobs", type=_positive, metavar="N", help="processes (default: one for each core)")
+
+
+def _serve(subparsers: Any) -> None:
+    new = _new(
+        subparsers,
+        "serve",
+        "Serve live sessions and the labelling page; the first line printed is the link to open.",
+        "serve:run",
+        as_json=False,
+    )
+    new.add_argument(
+        "--sessions", type=Path, default=Path("sessions"), metavar="DIR",
+        help="the folder of the session folders, or one session folder (default: sessions)",
+    )  # fmt: skip
+    new.add_argument(
+        "--host", default="127.0.0.1", metavar="H", help="address to listen on (default: loopback)"
+    )
+    new.add_argument(
+        "--port", type=_port, default=8000, metavar="P", help="0 takes a free one (default: 8000)"
+    )
+    new.add_argument(
+        "--queue", metavar="URL", help="label requests: sqlite:///labels.db, postgresql://HOST/NAME"
+    )
+    new.add_argument(
+        "--expert", nargs="+", action="extend", default=[], metavar="NAME",
+        help="who may answer label requests (default: whoever gives a name)",
+    )  # fmt: skip
+    new.add_argument(
+        "--guidelines", type=Path, metavar="F.toml", help='what each class is: lines of class = "text"'
+    )
+    new.add_argument("--token", metavar="T", help="what every request must carry (default: a new secret)")
 
 
 def _ioc(subparsers: Any) -> None:

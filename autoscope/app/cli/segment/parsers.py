@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from autoscope.app.cli.arguments import new_command, seed
+from autoscope.app.cli.arguments import above_zero, cells, new_command, not_negative, seed, share
 
 
 def add(subparsers: Any) -> None:
     """Adds the group of commands."""
     group = subparsers.add_parser("segment", help="Train, evaluate and use segmentation models.")
     inner = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add_one in (_train, _pretrain, _adapt, _evaluate, _predict):
+    for add_one in (_train, _pretrain, _adapt, _evaluate, _predict, _instances, _explain, _export):
         add_one(inner)
 
 
@@ -70,7 +70,7 @@ def _adapt(inner: Any) -> None:
     new.add_argument("--images", type=Path, required=True, metavar="DIR", help="frames of the new condition")
     new.add_argument("-o", "--output", type=Path, required=True, metavar="M2.safetensors")
     new.add_argument(
-        "--prior-frames", type=float, default=4.0, metavar="N",
+        "--prior-frames", type=not_negative, default=4.0, metavar="N",
         help="how many frames the statistics of training count for (default: 4)",
     )  # fmt: skip
 
@@ -111,3 +111,51 @@ def _predict(inner: Any) -> None:
     new.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     _views(new)
     new.add_argument("--probabilities", action="store_true", help="write class probabilities too (.npz)")
+
+
+def _instances(inner: Any) -> None:
+    new = new_command(
+        inner, "instances", "Find, measure and draw single things of a class.", "segment.instances:run"
+    )
+    new.add_argument("model", type=Path, metavar="M.safetensors")
+    new.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    new.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    new.add_argument(
+        "--class", dest="class_name", metavar="NAME", help="the class (default: the only one but the first)"
+    )
+    new.add_argument("--rim", metavar="NAME", help="class that was learned as the outline of every thing")
+    new.add_argument(
+        "--split", choices=("none", "distance", "probability"), default="distance",
+        help="how things that touch are taken apart: not at all, at necks, or by what the network is sure of",
+    )  # fmt: skip
+    new.add_argument(
+        "--neck", type=share, default=0.75, metavar="X",
+        help="cut where a neck is narrower than this share of the narrower thing (default: 0.75)",
+    )  # fmt: skip
+    new.add_argument(
+        "--min-diameter-px", type=not_negative, default=3.0, metavar="PX",
+        help="leave smaller things out (default: 3)",
+    )  # fmt: skip
+    new.add_argument(
+        "--pixel-nm", type=above_zero, metavar="X", help="pixel size of images that do not say theirs"
+    )
+
+
+def _export(inner: Any) -> None:
+    new = new_command(inner, "export", "Write a model as ONNX, checked against it.", "segment.export:run")
+    new.add_argument("model", type=Path, metavar="M.safetensors")
+    new.add_argument("-o", "--output", type=Path, required=True, metavar="M.onnx")
+
+
+def _explain(inner: Any) -> None:
+    new = new_command(
+        inner, "explain", "Draw what a model looks at when it finds a class.", "segment.explain:run"
+    )
+    new.add_argument("model", type=Path, metavar="M.safetensors")
+    new.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    new.add_argument("--class", dest="class_name", required=True, metavar="NAME")
+    new.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    new.add_argument(
+        "--occlusion-cells", type=cells, default=8, metavar="N",
+        help="hide the longer edge in N pieces, one after the other; 0: no occlusion map (default: 8)",
+    )  # fmt: skip
