@@ -10,6 +10,8 @@ from autoscope.records.documents import (
     FocusDocument,
     FrameDocument,
     InclusionsDocument,
+    LabelAnswerDocument,
+    LabelChoiceDocument,
     ObservationDocument,
     ResumedDocument,
     StartedDocument,
@@ -39,6 +41,7 @@ from autoscope.records.result import (
     SessionResult,
     build_result,
     finished_document,
+    label_session,
     started_document,
 )
 from autoscope.records.writer import SessionWriter
@@ -66,6 +69,8 @@ __all__ = [
     "InclusionResult",
     "InclusionsDocument",
     "KindRecord",
+    "LabelAnswerDocument",
+    "LabelChoiceDocument",
     "LabelCounts",
     "MicroscopeRecord",
     "ObservationDocument",
@@ -84,6 +89,7 @@ __all__ = [
     "WarningDocument",
     "build_result",
     "finished_document",
+    "label_session",
     "open_session",
     "replace_file",
     "send_command",

@@ -21,7 +21,7 @@ from autoscope.microscope import FocusResult, Microscope
 from autoscope.session.control import SessionControl
 from autoscope.session.focus import FocusKeeper, sharpness
 from autoscope.session.journal import Journal, Purpose
-from autoscope.session.measurer import Measurer
+from autoscope.session.measurer import Measurement, Measurer
 from autoscope.session.quantities import Inclusion
 from autoscope.session.recovery import REFUSALS, Recovery
 from autoscope.session.settings import SessionSettings
@@ -41,6 +41,16 @@ class InFlight:
     frame: Frame | None
     index: int | None
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRead:
+    """A field's frame and what was read from it."""
+
+    step: int
+    field: int
+    frame: Frame
+    measurement: Measurement
 
 
 class Imaging:
@@ -151,6 +161,7 @@ class InstrumentSource:
         self._imaging, self._grid, self._measurer = imaging, grid, measurer
         self._control, self._before_acquire = control, before_acquire
         self._in_flight: InFlight | None = None
+        self._read: FieldRead | None = None
         self._unreachable = ""
         self._failure: InstrumentError | None = None
         self._failed_in_a_row = 0
@@ -159,6 +170,11 @@ class InstrumentSource:
     def in_flight(self) -> InFlight | None:
         """The frame that was taken and not yet measured."""
         return self._in_flight
+
+    def take_read(self) -> FieldRead | None:
+        """The frame that was measured last with all that was read from it, once; None where there is none."""
+        read, self._read = self._read, None
+        return read
 
     def take_up(self, in_flight: InFlight) -> None:
         """Goes on with a frame that an interrupted session had stored and not measured."""
@@ -245,6 +261,7 @@ class InstrumentSource:
         self._imaging.focus.saw(sharpness(taken.frame.pixels))
         measurement = self._measurer.measure(taken.frame, taken.decision.field)
         self._imaging.journal.labels(taken.index, measurement.labels)
+        self._read = FieldRead(taken.decision.step, taken.decision.field, taken.frame, measurement)
         for note in measurement.notes:
             self._imaging.journal.warn_once(note)
         return Outcome(measurement.value, taken.note), measurement.inclusions

@@ -22,6 +22,12 @@ def run(options: argparse.Namespace) -> int:
     from autoscope.perception.training import train
 
     settings = _settings(options)
+    steps: list[TrainingProgress] = []
+
+    def tell(now: TrainingProgress) -> None:
+        steps.append(now)
+        _tell(bar, now)
+
     with WorkBar("training", quiet=options.json) as bar:
         result = train(
             options.images,
@@ -32,8 +38,12 @@ def run(options: argparse.Namespace) -> int:
             encoder_weights=options.encoder_weights,
             start=options.start,
             restart=options.restart,
-            progress=lambda now: _tell(bar, now),
+            progress=tell,
         )
+    if options.curves is not None and steps:
+        from autoscope.perception.learning_curves import draw_learning_curves
+
+        draw_learning_curves(steps, options.curves)
     if options.json:
         scores = None if result.evaluation is None else plain(result.evaluation)
         print(json.dumps({"path": str(result.path), "sha256": result.card.sha256, "validation": scores}))
@@ -48,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _settings(options: argparse.Namespace) -> TrainingSettings:
-    """What the recipe says, then the model to start from, then the options, then ``--set``."""
+    """What the model to start from says, replaced by the recipe, the options, and ``--set``."""
     from autoscope.perception import TrainingSettings, read_card
 
     base: dict[str, Any] = {}
