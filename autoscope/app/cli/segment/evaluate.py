@@ -29,7 +29,8 @@ def run(options: argparse.Namespace) -> int:
         from autoscope.perception import load_segmenter
         from autoscope.perception.worst_frames import draw_worst_frames
 
-        draw_worst_frames(found, load_segmenter(options.model), options.images, options.masks, options.worst)
+        segmenter = load_segmenter(options.model, views=options.views)
+        draw_worst_frames(found, segmenter, options.images, options.masks, options.worst)
     if options.json:
         print(json.dumps(plain(found), indent=2))
     else:
