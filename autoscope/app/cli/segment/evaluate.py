@@ -23,6 +23,7 @@ def run(options: argparse.Namespace) -> int:
             options.model,
             options.images,
             options.masks,
+            views=options.views,
             progress=bar.update,
         )
     if options.picture is not None:
@@ -35,7 +36,8 @@ def run(options: argparse.Namespace) -> int:
         from autoscope.perception import load_segmenter
         from autoscope.perception.worst_frames import draw_worst_frames
 
-        draw_worst_frames(found, load_segmenter(options.model), options.images, options.masks, options.worst)
+        segmenter = load_segmenter(options.model, views=options.views)
+        draw_worst_frames(found, segmenter, options.images, options.masks, options.worst)
     if options.json:
         print(json.dumps(plain(found), indent=2))
     else:

@@ -25,6 +25,7 @@ def run(options: argparse.Namespace) -> int:
             options.output,
             probabilities=options.probabilities,
             uncertainty=options.uncertainty,
+            views=options.views,
             progress=bar.update,
         )
     if options.json:
