@@ -1,6 +1,7 @@
 """Trains the small models for synthetic specimens that come with autoscope.
 
     python benchmarks/train_shipped_models.py pearlite inclusions superalloy
+    python benchmarks/train_shipped_models.py --familiarity    # only fits what the models know as familiar
 
 Specimens are generated from training seeds only (`FIRST_TRAINING_SEED` and above), imaged through the
 simulated microscope at the settings of the shipped configurations with varying dwell and focus, and labelled
@@ -199,15 +200,33 @@ def train_kind(kind: str, steps: int, output: Path) -> None:
         )
 
 
+def fit_familiarity_of(kind: str, output: Path) -> None:
+    """Renders frames as for training and fits the familiarity of the model that is there already."""
+    from autoscope.images import read_micrograph
+    from autoscope.perception.familiarity_fitting import fit_familiarity
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        render(kind, folder)
+        files = sorted((folder / "images").iterdir())
+        pixels = (read_micrograph(file).pixels for file in files)
+        card = fit_familiarity(output / f"{kind}.safetensors", pixels)
+    print(f"{kind}: {card.familiarity}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("kinds", nargs="*", choices=sorted(RECIPES), default=sorted(RECIPES))
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("-o", "--output", type=Path, default=MODELS)
+    parser.add_argument("--familiarity", action="store_true", help="fit only the familiarity of models there")
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
     for kind in args.kinds:
-        train_kind(kind, args.steps, args.output)
+        if args.familiarity:
+            fit_familiarity_of(kind, args.output)
+        else:
+            train_kind(kind, args.steps, args.output)
 
 
 if __name__ == "__main__":

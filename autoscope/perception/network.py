@@ -8,14 +8,18 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from autoscope.perception.card import ModelCard, pixel_size_notes, require_classes
 from autoscope.perception.devices import Device, Precision, choose_device, choose_precision
+from autoscope.perception.familiarity import GROUP, Familiarity, Windows
 from autoscope.perception.inference import MARGIN_PX, TILE_PX, NetworkRunner
+from autoscope.perception.look import Look
+from autoscope.perception.observing import EncoderWatch
 from autoscope.perception.preprocessing import check_pixels, grey_levels
 from autoscope.perception.segmentation import Pixels, Segmentation, Segmenter
-from autoscope.perception.weights import read_network
+from autoscope.perception.weights import read_model
 
 
 class NetworkSegmenter(Segmenter):
@@ -28,6 +32,7 @@ class NetworkSegmenter(Segmenter):
         precision: of the arithmetic; ``"auto"`` is whichever is faster on this device.
         tile_px: larger frames are cut into pieces of this edge.
         margin_px: overlap of the pieces on each side.
+        familiarity: judges whether frames resemble those of training; None where it was not fitted.
     """
 
     def __init__(
@@ -39,6 +44,7 @@ class NetworkSegmenter(Segmenter):
         precision: Precision = "auto",
         tile_px: int = TILE_PX,
         margin_px: int = MARGIN_PX,
+        familiarity: Familiarity | None = None,
     ) -> None:
         self._card, self._sha256 = card, card.sha256
         self._device = choose_device(device)
@@ -52,6 +58,8 @@ class NetworkSegmenter(Segmenter):
             tile_px=tile_px,
             margin_px=margin_px,
         )
+        self._network, self._familiarity = network, familiarity
+        self._watch = None if familiarity is None else self._watched(familiarity.card.window_px)
 
     @property
     def kind(self) -> Literal["segmentation"]:
@@ -83,17 +91,41 @@ class NetworkSegmenter(Segmenter):
     ) -> Segmentation:
         """Segments a ``height x width`` frame of any size; an unknown pixel size is reported as NaN."""
         check_pixels(frame_pixels)
-        preprocessing = self._card.preprocessing
-        image = (grey_levels(frame_pixels, preprocessing) - preprocessing.mean) / preprocessing.deviation
-        image = image.astype(np.float32, copy=False)
-        found = None
+        grey = grey_levels(frame_pixels, self._card.preprocessing)
+        image, found = self._normalised(grey), None
+        if self._watch is not None:
+            self._watch.forget()
         if probability:
             labels, found = self._runner.labels_and_probability(image)
         else:
             labels = self._runner.labels(image)
         notes = pixel_size_notes(self._card, pixel_nm)
         size = float("nan") if pixel_nm is None else pixel_nm
-        return Segmentation(labels, self.class_names, size, found, notes)
+        return Segmentation(labels, self.class_names, size, found, notes, self._look(frame_pixels, grey))
+
+    def windows(self, frame_pixels: Pixels, window_px: int) -> Windows:
+        """What a frame's windows look like to the encoder: what familiarity is fitted to."""
+        check_pixels(frame_pixels)
+        watch = self._watched(window_px)
+        try:
+            return watch.windows(frame_pixels, grey_levels(frame_pixels, self._card.preprocessing))
+        finally:
+            watch.close()
+
+    def _watched(self, window_px: int) -> EncoderWatch:
+        return EncoderWatch(
+            self._network, window_px, lambda grey: self._runner.labels(self._normalised(grey))
+        )
+
+    def _look(self, pixels: Pixels, grey: NDArray[np.float32]) -> Look | None:
+        if self._watch is None or self._familiarity is None:
+            return None
+        return self._familiarity.judge(self._watch.windows(pixels, grey))
+
+    def _normalised(self, grey: NDArray[np.float32]) -> NDArray[np.float32]:
+        preprocessing = self._card.preprocessing
+        image: NDArray[np.float32] = (grey - preprocessing.mean) / preprocessing.deviation
+        return image.astype(np.float32, copy=False)
 
 
 def load_network_segmenter(
@@ -104,6 +136,11 @@ def load_network_segmenter(
     precision: Precision = "auto",
 ) -> NetworkSegmenter:
     """Loads a trained model; see `autoscope.perception.load_segmenter`."""
-    network, card = read_network(path)
+    stored = read_model(path)
+    card = stored.card
     require_classes(card, classes, path)
-    return NetworkSegmenter(network, card, device=device, precision=precision)
+    familiarity = None
+    if card.familiarity is not None:
+        arrays = {name: tensor.float().numpy() for name, tensor in stored.groups.get(GROUP, {}).items()}
+        familiarity = Familiarity.of(arrays, card.familiarity)
+    return NetworkSegmenter(stored.network, card, device=device, precision=precision, familiarity=familiarity)

@@ -9,6 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from autoscope.perception.look import Look
+
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 
@@ -22,6 +24,7 @@ class Segmentation:
         pixel_nm: edge of a pixel, nm.
         probability: ``classes x height x width``, only where it was asked for.
         notes: what is to be said of this result, such as an unfamiliar pixel size.
+        look: whether the frame resembles those that the model was made for; None where it cannot tell.
     """
 
     labels: NDArray[np.uint8]
@@ -29,6 +32,7 @@ class Segmentation:
     pixel_nm: float
     probability: NDArray[np.float16] | None = None
     notes: tuple[str, ...] = ()
+    look: Look | None = None
 
 
 class Segmenter(ABC):

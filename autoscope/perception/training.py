@@ -114,8 +114,17 @@ def train_pairs(
         )
         card = card.model_copy(update={"held_out": scores})
         write_model(output, best, card)
+    card = _familiar(output, card, data, device)
     checkpoint.unlink(missing_ok=True)
     return TrainingResult(output, card, evaluation)
+
+
+def _familiar(output: Path, card: ModelCard, data: TrainingSet, device: Device) -> ModelCard:
+    """Teaches a trained model what its own images look like, where there are enough of them."""
+    from autoscope.perception.familiarity_fitting import can_be_fitted, fit_familiarity
+
+    images = [one.micrograph.pixels for one in (*data.training, *data.validation)]
+    return fit_familiarity(output, images, device=device) if can_be_fitted(images) else card
 
 
 def split_pairs(

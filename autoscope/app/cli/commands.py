@@ -134,6 +134,12 @@ def _segment(subparsers: Any) -> None:
     new.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     new.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     new.add_argument("--probabilities", action="store_true", help="write class probabilities too (.npz)")
+    new = _new(
+        inner, "familiarity", "Teach a model what its images look like; it then knows unfamiliar ones.",
+        "segment:run_familiarity",
+    )  # fmt: skip
+    new.add_argument("model", type=Path, metavar="M.safetensors")
+    new.add_argument("--images", type=Path, required=True, metavar="DIR", help="images like its training's")
 
 
 def _benchmark(subparsers: Any) -> None:
