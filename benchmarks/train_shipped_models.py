@@ -15,7 +15,7 @@ import argparse
 import math
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,9 @@ from autoscope.perception.segmentation import Pixels
 from autoscope.perception.settings import Architecture, Augmentation, Preprocessing, TrainingSettings
 from autoscope_simulators import Imperfections, SimulatedMicroscope, SpecimenFile, write_specimen
 from autoscope_simulators.synthetic import FIRST_TRAINING_SEED, generate
+
+FAMILIAR_FRAMES = 5
+"""Frames of each specimen that familiarity is fitted to."""
 
 MODELS = Path(__file__).parents[1] / "autoscope" / "perception" / "models"
 
@@ -88,9 +91,12 @@ def settings_of(recipe: Recipe, steps: int, held_out: tuple[str, ...]) -> Traini
     )  # fmt: skip
 
 
-def render(kind: str, folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def render(
+    kind: str, folder: Path, *, frames_each: int | None = None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Images and labels to files; returns the class names and the names of the frames held out."""
     recipe = RECIPES[kind]
+    recipe = replace(recipe, frames=frames_each or recipe.frames)
     (folder / "images").mkdir()
     (folder / "masks").mkdir()
     held_out: list[str] = []
@@ -207,7 +213,7 @@ def fit_familiarity_of(kind: str, output: Path) -> None:
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        render(kind, folder)
+        render(kind, folder, frames_each=FAMILIAR_FRAMES)
         files = sorted((folder / "images").iterdir())
         pixels = (read_micrograph(file).pixels for file in files)
         card = fit_familiarity(output / f"{kind}.safetensors", pixels)

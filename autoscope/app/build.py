@@ -31,6 +31,19 @@ if TYPE_CHECKING:
     from autoscope.epics import EpicsMicroscope, PVMap
 
 
+CANNOT_TELL = (
+    "the model cannot tell frames that it was not made for (defocused, charged, empty, of another material):"
+    " they are measured like all others; 'autoscope segment familiarity' teaches it"
+)
+"""What the report says of a model without familiarity."""
+
+THRESHOLDS_CANNOT_TELL = (
+    "thresholds cannot tell frames that they were not made for (defocused, charged, empty, of another"
+    ' material): they are measured like all others; model.kind = "segmentation" can'
+)
+"""What the report says of thresholds."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
     """The model that a configuration asks for, its defaults resolved.
@@ -183,6 +196,7 @@ def settings_of(config: Config, specimen: SpecimenFile | None, microscope: Micro
         focus_every_s=config.focus.every_s,
         sharpness_drop=config.focus.sharpness_drop,
         recovery=RecoveryPolicy(config.recovery.retries, config.recovery.wait_s, config.recovery.on_failure),
+        unfamiliar=config.model.unfamiliar,
     )
 
 
@@ -211,19 +225,24 @@ def timing_from(t: TimingConfig) -> Timing:
 
 def microscope_of(config: Config, specimen: SpecimenFile) -> SimulatedMicroscope:
     """The simulated microscope over a specimen."""
-    i = config.microscope.imperfections
     return SimulatedMicroscope(
         specimen,
         envelope=envelope_of(config, specimen),
         budget=budget_of(config),
         seed=config.seed,
         timing=timing_of(config),
-        imperfections=Imperfections.ideal()
-        if i.ideal
-        else Imperfections(pixel_size_error=i.pixel_size_error),
+        imperfections=imperfections_of(config),
         time_scale=config.microscope.time_scale,
         working_distance_mm=config.beam.working_distance_mm,
     )
+
+
+def imperfections_of(config: Config) -> Imperfections:
+    """What is not perfect about the simulated microscope."""
+    i = config.microscope.imperfections
+    if i.ideal:
+        return Imperfections.ideal()
+    return Imperfections(**i.model_dump(exclude={"ideal"}))
 
 
 def epics_microscope_of(config: Config) -> EpicsMicroscope:
@@ -283,8 +302,9 @@ def model_of(config: Config, specimen: SpecimenFile | None) -> ModelChoice:
     """
     model = config.model
     if model.kind == "threshold":
+        warnings = () if model.unfamiliar == "off" else (THRESHOLDS_CANNOT_TELL,)
         return ModelChoice(
-            "threshold", None, _hash(["threshold", model.classes, model.thresholds]), model.classes
+            "threshold", None, _hash(["threshold", model.classes, model.thresholds]), model.classes, warnings
         )
     if model.kind == "truth":
         return _truth(specimen, "the classes were read from the specimen's own truth: this is a test")
@@ -306,7 +326,8 @@ def _segmentation(weights: Path, config: Config) -> ModelChoice:
                 f"targets: class {target.class_name!r} is not one that the model {weights.name} was made for:"
                 f" {', '.join(card.classes)}"
             )
-    return ModelChoice("segmentation", weights, card.sha256, tuple(card.classes))
+    warnings = () if card.familiarity is not None or config.model.unfamiliar == "off" else (CANNOT_TELL,)
+    return ModelChoice("segmentation", weights, card.sha256, tuple(card.classes), warnings)
 
 
 def _truth(specimen: SpecimenFile | None, warning: str) -> ModelChoice:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoscope.core import ModelError
-from autoscope.perception.frame_statistics import STATISTICS
+from autoscope.perception.frame_statistics import SMALLEST_SPREAD, STATISTICS
 from autoscope.perception.look import FamiliarityCard, Guess, Level, Look
 from autoscope.perception.signs import Density, Direction, Features
 from autoscope.perception.troubles import TROUBLES, Trouble
@@ -82,7 +82,11 @@ class Signs:
     def fit(cls, clean: Windows, troubled: Mapping[Trouble, Windows]) -> Self:
         """Fits to windows without trouble, and to windows with each."""
         return cls(
-            {name: Density.fit(getattr(clean, name)) for name in DESCRIPTIONS},
+            {
+                "fine": Density.fit(clean.fine),
+                "coarse": Density.fit(clean.coarse),
+                "statistics": Density.fit(clean.statistics, np.asarray(SMALLEST_SPREAD)),
+            },
             {t: Direction.fit(clean.for_troubles, w.for_troubles) for t, w in troubled.items()},
         )
 
@@ -127,8 +131,10 @@ class Familiarity:
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """What to store in the model's file, by name."""
         stored = {"middle": self.middle.astype(np.float32), "unit": self.unit.astype(np.float32)}
-        for name, fitted in (*self.signs.densities.items(), *self.signs.directions.items()):
-            stored |= {f"{name}.{part}": array for part, array in fitted.arrays().items()}
+        parts = {name: density.arrays() for name, density in self.signs.densities.items()}
+        parts |= {trouble: direction.arrays() for trouble, direction in self.signs.directions.items()}
+        for name, arrays in parts.items():
+            stored |= {f"{name}.{part}": array for part, array in arrays.items()}
         return stored
 
     @classmethod

@@ -16,7 +16,6 @@ from autoscope.perception.devices import Device
 from autoscope.perception.familiarity import GROUP, Familiarity, Signs, Windows
 from autoscope.perception.library import load_segmenter
 from autoscope.perception.look import FamiliarityCard
-from autoscope.perception.network import NetworkSegmenter
 from autoscope.perception.segmentation import Pixels
 from autoscope.perception.troubles import TROUBLES, Trouble, troubled
 from autoscope.perception.weights import add_group
@@ -146,7 +145,7 @@ def _window_px(images: Sequence[Pixels]) -> int:
         raise ConfigurationError(
             f"familiarity is fitted to at least {FEWEST_IMAGES} images, {len(images)} given"
         )
-    smallest = min(min(pixels.shape) for pixels in images)
+    smallest = int(min(min(pixels.shape) for pixels in images))
     if smallest < SMALLEST_WINDOW_PX:
         raise ConfigurationError(
             f"familiarity needs images of at least {SMALLEST_WINDOW_PX} x {SMALLEST_WINDOW_PX} px, the"

@@ -19,10 +19,10 @@ STATISTICS = (
 )  # fmt: skip
 """Names of the statistics, in their order."""
 
-SMALLEST_PX = 2 ** (OCTAVES + 1)
-"""Frames with a shorter edge have no power in the coarsest octave."""
+SMALLEST_SPREAD = (0.01, 0.05, 0.1, 0.1, *(0.05 for _ in range(OCTAVES)), 0.3, 0.3)
+"""Standard deviations that are not told from none: what never varied in training may vary a little."""
 
-_SHARE_FLOOR = 1e-3
+_SHARE_FLOOR = 0.02
 _POWER_FLOOR = 1e-8
 _DRIFT_BLOCKS = 8
 
@@ -31,7 +31,7 @@ def frame_statistics(pixels: Pixels, grey: NDArray[np.float32]) -> NDArray[np.fl
     """The statistics of a frame.
 
     - level, contrast: mean and log standard deviation of the grey levels as the model sees them;
-    - black, white: log10 of the share of pixels at the ends of the detector's scale (plus 0.001);
+    - black, white: log10 of the share of pixels at the ends of the detector's scale (plus 0.02);
     - octave n: log of the power between pixels binned 2^n and 2^(n+1) fold, over the frame's variance: the
       Haar wavelet's spectrum (Mallat 1989), which defocus empties from the finest octave on;
     - streaks: log ratio of the power of the differences between successive row means to that between

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -69,7 +70,7 @@ class EncoderWatch:
 
     def _spread_out(self, pixels: Pixels, grey: NDArray[np.float32]) -> Iterator[Windows]:
         edge = self._window_px
-        for row, column in window_corners(*grey.shape, edge):
+        for row, column in window_corners(grey.shape[0], grey.shape[1], edge):
             window = (slice(row, row + edge), slice(column, column + edge))
             self.forget()
             yield self.windows(pixels[window], grey[window])
@@ -83,7 +84,7 @@ class EncoderWatch:
     def _grid(self, length_px: int) -> int:
         return max(1, round(length_px / self._window_px))
 
-    def _cut(self, image: NDArray[np.generic]) -> Iterator[NDArray[np.generic]]:
+    def _cut(self, image: NDArray[Any]) -> Iterator[NDArray[Any]]:
         for rows in np.array_split(image, self._grid(image.shape[0]), axis=0):
             yield from np.array_split(rows, self._grid(image.shape[1]), axis=1)
 

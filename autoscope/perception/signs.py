@@ -1,4 +1,4 @@
-"""Numbers that tell an unfamiliar window from a familiar one: densities of features, and signs of troubles."""
+"""What tells an unfamiliar window from a familiar one: densities of features, and signs of troubles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Arrays = Mapping[str, NDArray[np.float32]]
 PRINCIPAL = 8
 """Principal directions of a density whose own spread is kept."""
 
-REST_FLOOR = 0.02
+REST_FLOOR = 0.2
 """Smallest mean square of the standardised features beside the principal directions."""
 
 RIDGE = 0.3
@@ -26,7 +26,7 @@ _FLOOR = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Density:
-    """A normal density of standardised features: principal directions with their own spread, one for the rest.
+    """A normal density of standardised features: a spread for each principal direction, and one for the rest.
 
     Probabilistic principal components (Tipping & Bishop 1999): with few images a full covariance of a
     hundred features would be singular. The score is the log of the squared Mahalanobis distance (Lee et al.
@@ -47,10 +47,11 @@ class Density:
     rest: float
 
     @classmethod
-    def fit(cls, features: Features) -> Self:
-        """Fits to ``windows x features``."""
+    def fit(cls, features: Features, smallest: Features | float = 0.0) -> Self:
+        """Fits to ``windows x features`` with standard deviations not below ``smallest``."""
         centre = features.mean(axis=0)
         spread = features.std(axis=0) + 1e-3 * np.abs(features).mean() + _FLOOR
+        spread = np.maximum(spread, smallest)
         scaled = (features - centre) / spread
         count, width = scaled.shape
         kept = min(PRINCIPAL, count - 1, width)

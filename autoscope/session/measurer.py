@@ -14,6 +14,7 @@ from autoscope.session.quantities import FieldMap, Inclusion, TargetMeasure, Val
 from autoscope.survey import FieldGrid
 
 if TYPE_CHECKING:
+    from autoscope.perception.look import Look
     from autoscope.perception.segmentation import Segmenter
 
 
@@ -26,12 +27,14 @@ class Measurement:
         value: ``targets``, the measured values.
         inclusions: those that targets counted.
         notes: what a reader of the result must know.
+        look: whether the frame resembles those that the model was made for; None where it cannot tell.
     """
 
     labels: NDArray[np.uint8]
     value: NDArray[np.float64]
     inclusions: tuple[Inclusion, ...] = ()
     notes: tuple[str, ...] = ()
+    look: Look | None = None
 
 
 class Measurer(Protocol):
@@ -52,13 +55,14 @@ class ValidSource(Protocol):
         """``shape`` booleans over a rectangle of the specimen."""
 
 
-def measured(labels: NDArray[np.uint8], values: Sequence[Value]) -> Measurement:
+def measured(labels: NDArray[np.uint8], values: Sequence[Value], look: Look | None = None) -> Measurement:
     """The measurement of one field from the values of its targets."""
     return Measurement(
         labels,
         np.array([value.value for value in values]),
         tuple(inclusion for value in values for inclusion in value.inclusions),
         tuple(dict.fromkeys(note for value in values for note in value.notes)),
+        look,
     )
 
 
@@ -105,4 +109,5 @@ class SegmentingMeasurer:
             grid.area_um2(field),
             found.probability,
         )
-        return measured(labels, [measure.value(seen) for measure in self._measures])
+        look = found.look if valid is None else None  # the model was not made for what is no specimen
+        return measured(labels, [measure.value(seen) for measure in self._measures], look)

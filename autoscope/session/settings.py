@@ -23,6 +23,11 @@ class RecoveryPolicy:
     on_failure: Literal["stop", "skip"] = "stop"
 
 
+Unfamiliar = Literal["worst_case", "warn", "off"]
+"""What becomes of a field whose frame the model was not made for: it counts at its worst case, it is measured
+and reported, or nothing is asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
     """How a session images and when it refocuses.
@@ -35,6 +40,7 @@ class SessionSettings:
         focus_every_s: longest time between two autofocus runs.
         sharpness_drop: relative drop of sharpness that triggers one.
         recovery: what happens when the instrument fails.
+        unfamiliar: what becomes of fields that the model was not made for.
     """
 
     region: Region
@@ -44,3 +50,4 @@ class SessionSettings:
     focus_every_s: float
     sharpness_drop: float
     recovery: RecoveryPolicy = RecoveryPolicy()
+    unfamiliar: Unfamiliar = "worst_case"

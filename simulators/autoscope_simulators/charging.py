@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d, map_coordinates
 
 STREAK_SHARE = 0.12
 """Share of the lines that flare, at full strength."""
@@ -48,6 +47,8 @@ def charge(
 
 def _pushed(signal: NDArray[np.float32], strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
     """Lines shifted along the scan, neighbours by similar amounts."""
+    from scipy.ndimage import map_coordinates
+
     height, width = signal.shape
     shift = _smooth(rng, height, height / 24) * np.float32(PUSH_PX * strength)
     rows, columns = np.meshgrid(
@@ -73,6 +74,8 @@ def _flares(height: int, width: int, strength: float, rng: np.random.Generator) 
 
 def _smooth(rng: np.random.Generator, count: int, sigma: float) -> NDArray[np.float32]:
     """A smooth random function of unit variance and mean 0."""
+    from scipy.ndimage import gaussian_filter1d
+
     values = gaussian_filter1d(rng.standard_normal(count), max(sigma, 1.0), mode="reflect")
     deviation = values.std()
     scaled = (values - values.mean()) / deviation if deviation > 0 else np.zeros(count)

@@ -61,8 +61,9 @@ class Column:
     def plane_mm(self, position: StagePosition, time_s: float) -> float:
         """The working distance at which a position is in focus.
 
-        The surface is a tilted plane with the planted relief on it; raising the specimen shortens the distance by as much; tilting the
-        stage (about the x axis through the specimen's centre) adds the tilt's own slope.
+        The surface is a tilted plane with the planted relief on it; raising the specimen shortens the
+        distance by as much; tilting the stage (about the x axis through the specimen's centre) adds the
+        tilt's own slope.
         """
         known = self._imperfections
         x0, y0 = self._specimen.extent.centre

@@ -8,7 +8,6 @@ from importlib import import_module
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from autoscope.core import ConfigurationError, component_rng, nearest
 from autoscope_simulators.specimen_data import SpecimenData
@@ -122,6 +121,8 @@ def _disc(
 def _texture(kind: str, edge_px: int, seed: int) -> NDArray[np.float32]:
     """``edge_px x edge_px`` of a material, shares of the full scale."""
     if kind == MOUNT:
+        from scipy.ndimage import gaussian_filter
+
         rng = component_rng(seed, "mount")
         rough = gaussian_filter(rng.standard_normal((edge_px, edge_px)), _MOUNT_GRAIN_PX)
         return np.asarray(np.maximum(_MOUNT_LEVEL + _MOUNT_RMS * rough / rough.std(), 0.0), np.float32)
