@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,10 +17,11 @@ import autoscope
 from autoscope.app import build
 from autoscope.app.config import Config
 from autoscope.app.loading import config_from, dump_config
+from autoscope.app.notifying import ToldSession
 from autoscope.app.preparing import preparer
 from autoscope.app.specimens import Announce, open_specimen
 from autoscope.app.truth import truth_problems
-from autoscope.core import ConfigurationError, RecordError
+from autoscope.core import ConfigurationError, RecordError, UnreachableError
 from autoscope.microscope import Microscope
 from autoscope.records import (
     Document,
@@ -36,6 +38,7 @@ from autoscope.records import (
     open_session,
 )
 from autoscope.session import (
+    CommandListener,
     Journal,
     Listener,
     Past,
@@ -204,9 +207,7 @@ def _run(
     listener: Listener | None,
     past: Past | None,
 ) -> SessionResult:
-    from autoscope.report import write_report
-
-    parts = _parts(checked)
+    parts, control = _parts(checked), control or SessionControl()
     journal = Journal(
         writer,
         [measure.target for measure in build.targets_of(checked.config)],
@@ -214,11 +215,32 @@ def _run(
         tier=checked.config.statistics.tier,
         fields_in_region=len(checked.grid),
     )
-    with checked.microscope:
-        SessionRunner(parts, journal, control, listener, past).run()
-        result = open_session(folder).result()
-        writer.write_result(result)
-        write_report(folder)
+    told = ToldSession(checked.config, folder, checked.microscope, journal, control, listener)
+    commands = CommandListener(folder, control, skip_old=past is not None)
+    with _let_go(checked.microscope), told, commands:
+        SessionRunner(parts, journal, control, told.saw, past).run()
+        result = _write_up(writer, folder)
+        if told.ended(result.finish_reason):
+            result = _write_up(writer, folder)
+    return result
+
+
+@contextmanager
+def _let_go(microscope: Microscope) -> Iterator[None]:
+    """Closes the microscope afterwards; one that is lost is no news, the records say it."""
+    try:
+        yield
+    finally:
+        with suppress(UnreachableError):
+            microscope.close()
+
+
+def _write_up(writer: SessionWriter, folder: Path) -> SessionResult:
+    from autoscope.report import write_report
+
+    result = open_session(folder).result()
+    writer.write_result(result)
+    write_report(folder)
     return result
 
 

@@ -31,7 +31,7 @@ from autoscope.estimation.grains import (
 )
 from autoscope.estimation.intervals import sequence_half_width, t_half_width
 from autoscope.estimation.nested import allocation, nested_value, tiles_per_visit
-from autoscope.estimation.planning import expected_half_width, fields_needed, weighted_spread
+from autoscope.estimation.planning import expected_half_width, fields_left, fields_needed, weighted_spread
 from autoscope.estimation.ratios import ratio, ratio_interval
 from autoscope.estimation.stereology import area_fraction
 from autoscope.estimation.tracker import (
@@ -72,6 +72,7 @@ __all__ = [
     "draw_weights",
     "expected_half_width",
     "expert_corrected",
+    "fields_left",
     "fields_needed",
     "find_features",
     "grain_crossings",

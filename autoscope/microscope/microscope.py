@@ -19,6 +19,7 @@ from autoscope.core import (
     BeamSettings,
     ClosedError,
     Frame,
+    FrameError,
     ImagingSettings,
     InstrumentError,
     LimitError,
@@ -26,6 +27,7 @@ from autoscope.core import (
     Spectrum,
     StagePosition,
 )
+from autoscope.microscope.activity import Activity, ActivityLog
 from autoscope.microscope.budget import Account, Budget, Spent
 from autoscope.microscope.driver import Driver
 from autoscope.microscope.envelope import Envelope
@@ -50,6 +52,8 @@ class Microscope(Driver):
         self._closed = False
         self._started_s: float | None = None
         self._frame_id = 0
+        self._activity = ActivityLog()
+        self._move_s = 0.0
 
     # -- identity and bookkeeping ---------------------------------------------------------------
 
@@ -67,6 +71,11 @@ class Microscope(Driver):
     def spent(self) -> Spent:
         """What has been spent since the first action."""
         return self._account.spent
+
+    @property
+    def activity(self) -> Activity:
+        """What it is doing now; may be read from any thread."""
+        return self._activity.now
 
     @final
     def state(self) -> DriverState:
@@ -115,7 +124,8 @@ class Microscope(Driver):
             raise InstrumentError("the stage is already moving: wait for it or stop it first")
         start = self._do_read_position()
         self._envelope.check_move(start, target)
-        self._account.check(time_s=self._unbooked_s() + self.predict_move_s(start, target))
+        self._move_s = self.predict_move_s(start, target)
+        self._account.check(time_s=self._unbooked_s() + self._move_s)
         self._start_time()
         self._do_begin_move(target)
         self._account.travel(start.distance_um(target))
@@ -129,7 +139,8 @@ class Microscope(Driver):
         """
         self._check_open()
         try:
-            self._do_wait_for_stage()
+            with self._activity.doing("a move", self._move_s):
+                self._do_wait_for_stage()
         finally:
             self._book_time()
         return self._do_read_position()
@@ -213,7 +224,8 @@ class Microscope(Driver):
         self._start_time()
         began_s = self.clock.now_s()
         self._account.frame(exposed, dose)
-        with self._blanked_on_failure():
+        lasts_s = self.predict_image_s(imaging)
+        with self._activity.doing("a frame", lasts_s), self._blanked_on_failure():
             pixels = self._do_acquire_image(imaging)
         self._frame_id += 1
         owned = _own(pixels, imaging)
@@ -237,7 +249,8 @@ class Microscope(Driver):
             eds_live_s=live_s,
         )
         self._start_time()
-        with self._blanked_on_failure():
+        lasts_s = self.predict_spectrum_s(live_s)
+        with self._activity.doing("a spectrum", lasts_s), self._blanked_on_failure():
             spectrum = self._do_acquire_spectrum(live_s)
         self._account.spectrum(spectrum.live_s)
         counts = spectrum.counts.copy()
@@ -256,7 +269,8 @@ class Microscope(Driver):
         self._refuse_moving("an autofocus")
         self._account.check(time_s=self._unbooked_s() + self.predict_autofocus_s())
         self._start_time()
-        with self._blanked_on_failure():
+        lasts_s = self.predict_autofocus_s()
+        with self._activity.doing("an autofocus", lasts_s), self._blanked_on_failure():
             return self._do_autofocus()
 
     @final
@@ -351,9 +365,9 @@ def _own(
     """Checks what the driver delivered and makes it the frame's own, read-only."""
     expected = (imaging.height_px, imaging.width_px)
     if pixels.shape != expected:
-        raise InstrumentError(f"the detector delivered {pixels.shape} pixels, {expected} were asked for")
+        raise FrameError(f"the detector delivered {pixels.shape} pixels, {expected} were asked for")
     if pixels.dtype not in (np.dtype(np.uint8), np.dtype(np.uint16)):
-        raise InstrumentError(f"the detector delivered {pixels.dtype} pixels, not uint8 or uint16")
+        raise FrameError(f"the detector delivered {pixels.dtype} pixels, not uint8 or uint16")
     owned = pixels if pixels.base is None and pixels.flags.owndata else pixels.copy()
     owned.flags.writeable = False
     return owned

@@ -157,6 +157,10 @@ def read_card(path: Path) -> ModelCard:
         ModelError: the file is missing, is a pickle, is damaged or cut short, or has no valid card.
     """
     path = Path(path)
+    if path.suffix == ".onnx":
+        from autoscope.perception.onnx_card import open_onnx
+
+        return open_onnx(path)[1]
     refuse_what_is_no_model(path)
     try:
         with safe_open(str(path), framework="numpy") as file:
@@ -171,7 +175,7 @@ def read_card(path: Path) -> ModelCard:
             f"{path}: the file holds tensors but no autoscope model card: it was not written by"
             " 'autoscope segment train'"
         )
-    return _parse(text, path)
+    return parse_card(text, path)
 
 
 def refuse_what_is_no_model(path: Path) -> None:
@@ -227,7 +231,12 @@ def pixel_size_notes(card: ModelCard, pixel_nm: float | None) -> tuple[str, ...]
     )
 
 
-def _parse(text: str, path: Path) -> ModelCard:
+def parse_card(text: str, path: Path) -> ModelCard:
+    """A card from its text.
+
+    Raises:
+        ModelError: it is not valid.
+    """
     try:
         return ModelCard.model_validate_json(text)
     except ValidationError as error:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from autoscope.core import ConfigurationError
 from autoscope.images import Micrograph, read_micrograph, write_index_png
 from autoscope.perception.devices import Device
 from autoscope.perception.library import load_segmenter
+from autoscope.perception.output_files import prepare_outputs
 from autoscope.perception.segmentation import Segmentation, Segmenter
 from autoscope.perception.settings import Settings
 
@@ -61,7 +61,7 @@ def predict(
         ImageError: an image is missing or damaged; the images before it are done.
     """
     images = [Path(image) for image in images]
-    _check_names(images, output)
+    prepare_outputs(images, output, (".png",))
     segmenter = load_segmenter(model, device=device)
     return tuple(predict_with(segmenter, images, output, probabilities=probabilities, progress=progress))
 
@@ -118,20 +118,3 @@ def _write(path: Path, found: Segmentation, output: Path) -> PredictedImage:
         area_fractions=dict(zip(found.class_names, counts.tolist(), strict=True)),
         notes=found.notes,
     )
-
-
-def _check_names(images: Sequence[Path], output: Path) -> None:
-    problems = []
-    seen: dict[str, Path] = {}
-    for image in images:
-        if image.stem in seen:
-            problems.append(f"{seen[image.stem]} and {image} would both be written to {image.stem}.png")
-        seen[image.stem] = image
-        if (output / f"{image.stem}.png").resolve() == image.resolve():
-            problems.append(f"{image}: its class map would overwrite it: choose another folder than {output}")
-    if problems:
-        raise ConfigurationError(*problems)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(f"{output}: the folder cannot be made: {error.strerror or error}") from error

@@ -1,6 +1,8 @@
 """The session on disk: append-only documents and pixels, crash-safe, readable while it grows."""
 
+from autoscope.records.commands import Command, CommandTail, send_command
 from autoscope.records.documents import (
+    CommandDocument,
     DecisionDocument,
     Document,
     EstimateDocument,
@@ -15,8 +17,10 @@ from autoscope.records.documents import (
     StateDocument,
     WarningDocument,
 )
+from autoscope.records.events import DocumentTail
 from autoscope.records.folder import CONFIG, EVENTS, PIXELS, REPORT, RESULT, replace_file
 from autoscope.records.models import (
+    CommandName,
     DriverRecord,
     FinishReason,
     InclusionResult,
@@ -47,8 +51,13 @@ __all__ = [
     "PIXELS",
     "REPORT",
     "RESULT",
+    "Command",
+    "CommandDocument",
+    "CommandName",
+    "CommandTail",
     "DecisionDocument",
     "Document",
+    "DocumentTail",
     "DriverRecord",
     "EstimateDocument",
     "FinishReason",
@@ -79,5 +88,6 @@ __all__ = [
     "finished_document",
     "open_session",
     "replace_file",
+    "send_command",
     "started_document",
 ]

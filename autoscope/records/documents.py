@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, FiniteFloat, TypeAdapter
 
 from autoscope.records.models import (
+    CommandName,
     DriverRecord,
     FinishReason,
     InclusionResult,
@@ -162,6 +163,15 @@ class EstimateDocument(_Stamped):
     quantities: tuple[QuantityResult, ...]
 
 
+class CommandDocument(_Stamped):
+    """The session took up a command that came by its folder (:mod:`autoscope.records.commands`)."""
+
+    type: Literal["command"] = "command"
+    command: CommandName
+    id: str
+    by: str = ""
+
+
 class WarningDocument(_Stamped):
     """Something that a reader of the result must know."""
 
@@ -197,6 +207,7 @@ Document = (
     | LookDocument
     | InclusionsDocument
     | EstimateDocument
+    | CommandDocument
     | WarningDocument
     | ResumedDocument
     | FinishedDocument

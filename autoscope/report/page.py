@@ -102,7 +102,7 @@ def _environment() -> Environment:
 
 
 def _sections(evidence: Evidence) -> tuple[Section, ...]:
-    background = draw_background(evidence)
+    background = draw_background(evidence.view, evidence.fields, evidence.overview)
     share = max(2, PICTURES // len(evidence.targets))
     return tuple(_section(evidence, k, background, share) for k in range(len(evidence.targets)))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from autoscope.core import (
     BudgetError,
+    FocusError,
     Frame,
     ImagingSettings,
     InstrumentError,
@@ -60,8 +61,8 @@ class Imaging:
         self, microscope: Microscope, settings: SessionSettings, journal: Journal, control: SessionControl
     ) -> None:
         self.microscope, self.settings, self.journal = microscope, settings, journal
-        self.recovery = Recovery(microscope, settings, journal, control)
         self.focus = FocusKeeper(settings.focus_every_s, settings.sharpness_drop)
+        self.recovery = Recovery(microscope, settings, journal, control, self.focus)
         self._legs: list[StagePosition] = []
 
     def begin_travel(self, target: StagePosition) -> None:
@@ -133,6 +134,8 @@ class Imaging:
         except (BudgetError, UnreachableError):
             raise
         except InstrumentError as error:
+            if self.settings.recovery.autofocus.on_failure != "keep":
+                raise FocusError(str(error)) from error
             place = f"at ({position.x_um:g}, {position.y_um:g}) um"
             self.journal.warn(f"{place}: {error}; the focus stays as it was")
         clock_s = microscope.clock.now_s()
@@ -250,7 +253,7 @@ class InstrumentSource:
         """Leaves a field out that failed for good, where the policy says so; its value is unknown."""
         self._failed_in_a_row += 1
         unreachable = isinstance(error, UnreachableError)
-        if self._imaging.settings.recovery.on_failure == "stop" or unreachable:
+        if self._imaging.settings.recovery.of(error).on_failure == "stop" or unreachable:
             raise error
         if self._failed_in_a_row >= SKIPS_IN_A_ROW:
             self._imaging.journal.warn(f"{SKIPS_IN_A_ROW} fields in a row failed")

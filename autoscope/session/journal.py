@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from autoscope.core import Frame, StagePosition
 from autoscope.microscope import DriverState, FocusResult, Spent
 from autoscope.records import (
+    Command,
+    CommandDocument,
     DecisionDocument,
     DriverRecord,
     EstimateDocument,
@@ -73,6 +75,10 @@ class Journal:
         if state != self._state:
             self._state = state
             self._writer.append(StateDocument.model_validate({"state": state}))
+
+    def command(self, command: Command) -> None:
+        """An operator's command that came by the session's folder was taken up."""
+        self._writer.append(CommandDocument(command=command.command, id=command.id, by=command.by))
 
     def warn(self, message: str) -> None:
         """Something that a reader of the result must know."""

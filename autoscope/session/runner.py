@@ -182,6 +182,7 @@ class SessionRunner:
                 return "exhausted" if survey.exhausted else "targets_reached"
 
     def _stop_or_pause(self) -> bool:
+        self._acknowledge()
         if self._control.paused and not self._control.stop_requested:
             self._hold()
         if self._control.stop_requested:
@@ -195,8 +196,13 @@ class SessionRunner:
         self._enter("paused")
         self._tell()
         self._control.wait_while_paused()
+        self._acknowledge()
         if not self._control.stop_requested:
             self._enter(before)
+
+    def _acknowledge(self) -> None:
+        for command in self._control.take_obeyed():
+            self._journal.command(command)
 
     def _settle(self) -> None:
         """Measures the frame that is in flight, so that nothing that was exposed is lost."""
@@ -239,6 +245,7 @@ class SessionRunner:
     def _finish(self, reason: FinishReason) -> None:
         """Writes the last documents; a session that failed because its disk is full has none."""
         with suppress(*((AutoscopeError,) if reason == "failed" else ())):
+            self._acknowledge()
             self._enter("failed" if reason == "failed" else "done")
             self._journal.finish(
                 reason,

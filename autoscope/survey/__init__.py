@@ -6,25 +6,29 @@ from autoscope.survey.protocols import (
     Batch,
     Decision,
     FieldSource,
+    Offer,
     Outcome,
     Past,
     Policy,
     Predictor,
     Proposal,
     QuantityState,
+    Slots,
     SurveyView,
     Target,
 )
 from autoscope.survey.statistics import Statistics
 from autoscope.survey.stepping import run, step
 from autoscope.survey.survey import Survey
-from autoscope.survey.table import TableSource
+from autoscope.survey.table import FixedPredictor, TableSource
 
 __all__ = [
     "Batch",
     "Decision",
     "FieldGrid",
     "FieldSource",
+    "FixedPredictor",
+    "Offer",
     "Outcome",
     "Past",
     "Policy",
@@ -32,6 +36,7 @@ __all__ = [
     "Predictor",
     "Proposal",
     "QuantityState",
+    "Slots",
     "Statistics",
     "Survey",
     "SurveyView",

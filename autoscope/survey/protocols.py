@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -135,6 +135,47 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """Candidates of a draw, of which one is to be chosen.
+
+    Attributes:
+        fields: ``k`` indices, all different.
+        inclusion: ``k``, probability with which each was to be offered.
+        predicted: ``targets x k``, what is predicted there.
+        spread: ``targets x k``, residual spread that is expected.
+        cost_s: ``k``, predicted seconds to travel to and image each.
+    """
+
+    fields: NDArray[np.intp]
+    inclusion: NDArray[np.float64]
+    predicted: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    cost_s: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """A draw in two phases: some fields are offered, one of them is chosen.
+
+    The fields are drawn from the proposal's ``probability``, after the floor, systematically along a path
+    (:class:`Batch`); the choice between them is floored too. The propensity is the product of the two.
+
+    Attributes:
+        number: how many fields are offered; all, where fewer remain.
+        order: ``r``, positions in the proposal's ``probability`` in the order of the path.
+        weigh: gives each field of an offer its probability; they sum to 1. Depends on the offer and on what
+            the policy was shown with the view alone.
+    """
+
+    number: int
+    order: NDArray[np.intp]
+    weigh: Callable[[Offer], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """A distribution over candidates, before the exploration floor.
 
@@ -149,6 +190,8 @@ class Proposal:
             The estimator always uses the probability given the past.
         batch: where the next draw is a batch, how; each field's inclusion probability is then the batch's
             size times ``probability`` after the floor, at most 1. Not with ``groups``.
+        slots: where one field is chosen among a few that are drawn from ``probability``, how. Not with
+            ``groups`` or ``batch``.
         spread: ``targets x r``, the residual spread that the proposal reckons with, positive; None: the
             predictor's. The predicted variance of the draw, and so its weight in the estimate, comes from it.
     """
@@ -158,6 +201,7 @@ class Proposal:
     groups: tuple[NDArray[np.intp], ...] | None = None
     inclusion: float | None = None
     batch: Batch | None = None
+    slots: Slots | None = None
     spread: NDArray[np.float64] | None = None
 
 

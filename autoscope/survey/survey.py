@@ -10,37 +10,24 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscope.core import EstimationError, Prediction, component_rng
-from autoscope.estimation import Draw, QuantityTracker, check_values
+from autoscope.core import EstimationError, Prediction
+from autoscope.estimation import QuantityTracker, check_values
 from autoscope.estimation.growing import GrowingTable
-from autoscope.survey.batching import (
-    batch_of,
-    fix_batch,
-    inclusion_probabilities,
-    short_tour,
-    systematic_choice,
-)
-from autoscope.survey.drawing import (
-    check_prediction,
-    fix_draw,
-    floored,
-    pick,
-    reckoned,
-    units_of,
-)
+from autoscope.survey.drawing import check_prediction
 from autoscope.survey.grid import FieldGrid
 from autoscope.survey.protocols import (
     Decision,
+    Offer,
     Outcome,
     Past,
     Policy,
     Predictor,
-    Proposal,
     QuantityState,
     SurveyView,
     Target,
 )
 from autoscope.survey.reporting import reported
+from autoscope.survey.sampling import Prepared, Sampled, Sampler
 from autoscope.survey.statistics import Statistics
 
 _Array = TypeVar("_Array", bound=NDArray[Any])
@@ -51,22 +38,14 @@ class _OpenDraw:
     """A draw that is made and not completely observed.
 
     Attributes:
-        draws: for each target, what was fixed.
-        candidates: how many units had a chance.
-        logged: ``k``, the propensities that the decision documents carry.
-        actual: ``k``, the probabilities given the past.
-        reason: why.
+        sampled: what was drawn.
         values: ``targets x k``, measured so far.
         measured: ``k``, False for a field that could not be measured.
         decided: fields handed out.
         observed: fields that came back.
     """
 
-    draws: tuple[Draw, ...]
-    candidates: int
-    logged: NDArray[np.float64]
-    actual: NDArray[np.float64]
-    reason: str
+    sampled: Sampled
     values: NDArray[np.float64]
     measured: NDArray[np.bool_]
     decided: int = 0
@@ -74,7 +53,12 @@ class _OpenDraw:
 
     @property
     def fields(self) -> NDArray[np.intp]:
-        return self.draws[0].fields
+        return self.sampled.draws[0].fields
+
+
+def _opened(sampled: Sampled) -> _OpenDraw:
+    shape = len(sampled.draws), len(sampled.draws[0].fields)
+    return _OpenDraw(sampled, np.zeros(shape), np.zeros(shape[1], bool))
 
 
 class Survey:
@@ -111,7 +95,8 @@ class Survey:
         start_xy_um: tuple[float, float],
     ) -> None:
         self._grid, self._targets, self._policy, self._predictor = grid, targets, policy, predictor
-        self._statistics, self._seed = statistics, seed
+        exploration = statistics.exploration if policy.floored else 0.0
+        self._exploration, self._sampler = exploration, Sampler(grid, targets, exploration, seed)
         self._travel_s, self._visit_s, self._xy_um = travel_s, visit_s, start_xy_um
         self._free = np.ones(len(grid), bool)
         self._names = tuple(f"{target.quantity} of {target.class_name}" for target in targets)
@@ -119,6 +104,8 @@ class Survey:
         self._open: deque[_OpenDraw] = deque()
         self._pending: deque[Decision] = deque()
         self._steps = self._draws = self._measured = self._lost = 0
+        self._prepared: Prepared | None = None
+        self._checked: Prediction | None = None
         self._came_back = GrowingTable(2 + 2 * len(targets))  # field, propensity, predicted, measured
 
     @property
@@ -130,6 +117,11 @@ class Survey:
     def observed(self) -> int:
         """How many fields came back, those that could not be measured included."""
         return self._measured + self._lost
+
+    @property
+    def xy_um(self) -> tuple[float, float]:
+        """Where the stage stands after the last decision."""
+        return self._xy_um
 
     @property
     def pending(self) -> tuple[Decision, ...]:
@@ -186,9 +178,25 @@ class Survey:
         if not self._unvisited():
             return None
         if not self._open or self._open[-1].decided == len(self._open[-1].fields):
-            self._open.append(self._draw(np.flatnonzero(self._free)))
+            self._open.append(_opened(self._sampler.sample(self._prepare(), self._xy_um)))
             self._draws += 1
+            self._prepared = None
         return self._hand_out(self._open[-1])
+
+    def offer(self) -> Offer | None:
+        """What the policy will be offered at the next draw, before it chooses; asking changes nothing.
+
+        Returns:
+            The candidates; None where the policy does not choose between slots, where fields of the last draw
+            are still to be handed out, or where none remains.
+
+        Raises:
+            EstimationError: as :meth:`decide` does.
+        """
+        unfinished = bool(self._open) and self._open[-1].decided < len(self._open[-1].fields)
+        if unfinished or not self._free.any():
+            return None
+        return self._prepare().offer
 
     def observe(self, decision: Decision, outcome: Outcome) -> None:
         """Takes in what came of the oldest decision in flight.
@@ -211,14 +219,14 @@ class Survey:
             check_values(values, low, high, step=decision.step, field=decision.field, names=self._names)
             self._predictor.update(decision.field, values)
         self._pending.popleft()
+        self._prepared = None
         self._take(self._open[0], values)
 
     def _take(self, draw: _OpenDraw, values: NDArray[np.float64] | None) -> None:
         place, missing = draw.observed, np.full(len(self._targets), np.nan)
-        self._came_back.append(
-            draw.fields[place], draw.actual[place],
-            *(fixed.predicted[place] for fixed in draw.draws), *(missing if values is None else values),
-        )  # fmt: skip
+        predicted = (fixed.predicted[place] for fixed in draw.sampled.draws)
+        measured = missing if values is None else values
+        self._came_back.append(draw.fields[place], draw.sampled.actual[place], *predicted, *measured)
         if values is None:
             self._lost += 1
         else:
@@ -228,57 +236,23 @@ class Survey:
         draw.observed += 1
         if draw.observed == len(draw.fields):
             self._open.popleft()
-            for tracker, fixed, row in zip(self._trackers, draw.draws, draw.values, strict=True):
+            for tracker, fixed, row in zip(self._trackers, draw.sampled.draws, draw.values, strict=True):
                 tracker.observe(fixed, row, draw.measured)
 
     def _unvisited(self) -> bool:
         unfinished = bool(self._open) and self._open[-1].decided < len(self._open[-1].fields)
         return unfinished or bool(self._free.any())
 
-    def _draw(self, remaining: NDArray[np.intp]) -> _OpenDraw:
-        step = self._draws + 1
-        prediction = self._predictor.predict()
-        check_prediction(prediction, self._targets, len(self._grid), step)
-        proposal = self._policy.propose(self._view(remaining, prediction))
-        believed = reckoned(prediction, proposal, remaining, step)
-        drawn = self._draw_batch if proposal.batch is not None else self._draw_unit
-        draws, actual, candidates = drawn(step, proposal, remaining, believed)
-        shape = (len(self._targets), len(draws[0].fields))
-        logged = actual if proposal.inclusion is None else np.full(shape[1], proposal.inclusion)
-        return _OpenDraw(
-            draws, candidates, logged, actual, proposal.reason, np.zeros(shape), np.zeros(shape[1], bool)
-        )
-
-    @property
-    def _exploration(self) -> float:
-        return self._statistics.exploration if self._policy.floored else 0.0
-
-    def _draw_unit(
-        self, step: int, proposal: Proposal, remaining: NDArray[np.intp], believed: Prediction
-    ) -> tuple[tuple[Draw, ...], NDArray[np.float64], int]:
-        """Draws a field, or a group; returns it, its fields' probabilities, and how many had a chance."""
-        units = units_of(proposal, remaining, step)
-        probability = floored(proposal.probability, self._exploration, step)
-        chosen = pick(probability, component_rng(self._seed, "draw", step))
-        draws = fix_draw(step, units, probability, chosen, self._grid.weight, believed, self._targets)
-        actual = np.full(len(draws[0].fields), probability[chosen])
-        return draws, actual, int(np.count_nonzero(probability))
-
-    def _draw_batch(
-        self, step: int, proposal: Proposal, remaining: NDArray[np.intp], believed: Prediction
-    ) -> tuple[tuple[Draw, ...], NDArray[np.float64], int]:
-        """Draws a batch; returns it, its fields' inclusion probabilities, and how many had a chance."""
-        batch = batch_of(proposal, len(remaining), step)
-        probability = floored(proposal.probability, self._exploration, step)
-        inclusion = inclusion_probabilities(probability, batch.size)
-        start = float(component_rng(self._seed, "draw", step).random())
-        chosen = systematic_choice(inclusion, batch.order, start)
-        at = remaining[chosen]
-        chosen = chosen[short_tour(self._grid.x_um[at], self._grid.y_um[at], self._xy_um)]
-        draws = fix_batch(
-            step, remaining, inclusion, batch.order, chosen, self._grid.weight, believed, self._targets
-        )
-        return draws, inclusion[chosen], int(np.count_nonzero(inclusion))
+    def _prepare(self) -> Prepared:
+        """The next draw's proposal, and what is offered; the same until something is observed."""
+        if self._prepared is None:
+            step, prediction = self._draws + 1, self._predictor.predict()
+            if prediction is not self._checked:
+                check_prediction(prediction, self._targets, len(self._grid), step)
+                self._checked = prediction
+            view = self._view(np.flatnonzero(self._free), prediction)
+            self._prepared = self._sampler.prepare(step, view, prediction, self._policy.propose(view))
+        return self._prepared
 
     def _view(self, remaining: NDArray[np.intp], prediction: Prediction) -> SurveyView:
         readings = [tracker.reading for tracker in self._trackers]
@@ -313,13 +287,13 @@ class Survey:
         self._xy_um = float(self._grid.x_um[field]), float(self._grid.y_um[field])
         decision = Decision(
             step=self._steps,
-            draw=draw.draws[0].step,
+            draw=draw.sampled.draws[0].step,
             field=field,
-            propensity=float(draw.logged[place]),
-            candidates=draw.candidates,
-            predicted=np.array([fixed.predicted[place] for fixed in draw.draws]),
+            propensity=float(draw.sampled.logged[place]),
+            candidates=draw.sampled.candidates,
+            predicted=np.array([fixed.predicted[place] for fixed in draw.sampled.draws]),
             predicted_cost_s=cost_s,
-            reason=draw.reason,
+            reason=draw.sampled.reason,
             last_of_draw=draw.decided == len(draw.fields),
         )
         self._pending.append(decision)
