@@ -31,19 +31,6 @@ if TYPE_CHECKING:
     from autoscope.epics import EpicsMicroscope, PVMap
 
 
-CANNOT_TELL = (
-    "the model cannot tell frames that it was not made for (defocused, charged, empty, of another material):"
-    " they are measured like all others; 'autoscope segment familiarity' teaches it"
-)
-"""What the report says of a model without familiarity."""
-
-THRESHOLDS_CANNOT_TELL = (
-    "thresholds cannot tell frames that they were not made for (defocused, charged, empty, of another"
-    ' material): they are measured like all others; model.kind = "segmentation" can'
-)
-"""What the report says of thresholds."""
-
-
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
     """The model that a configuration asks for, its defaults resolved.
@@ -314,9 +301,8 @@ def model_of(config: Config, specimen: SpecimenFile | None) -> ModelChoice:
     """
     model = config.model
     if model.kind == "threshold":
-        warnings = () if model.unfamiliar == "off" else (THRESHOLDS_CANNOT_TELL,)
         return ModelChoice(
-            "threshold", None, _hash(["threshold", model.classes, model.thresholds]), model.classes, warnings
+            "threshold", None, _hash(["threshold", model.classes, model.thresholds]), model.classes
         )
     if model.kind == "truth":
         return _truth(specimen, "the classes were read from the specimen's own truth: this is a test")
@@ -338,8 +324,7 @@ def _segmentation(weights: Path, config: Config) -> ModelChoice:
                 f"targets: class {target.class_name!r} is not one that the model {weights.name} was made for:"
                 f" {', '.join(card.classes)}"
             )
-    warnings = () if card.familiarity is not None or config.model.unfamiliar == "off" else (CANNOT_TELL,)
-    return ModelChoice("segmentation", weights, card.sha256, tuple(card.classes), warnings)
+    return ModelChoice("segmentation", weights, card.sha256, tuple(card.classes))
 
 
 def _truth(specimen: SpecimenFile | None, warning: str) -> ModelChoice:

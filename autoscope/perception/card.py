@@ -93,6 +93,34 @@ class EncoderWeights(Settings):
     total: int
 
 
+class StartingModel(Settings):
+    """The model whose weights training began with.
+
+    Attributes:
+        file: its name.
+        sha256: of its card.
+        head: whether its last layer was taken over too, because its classes are the same.
+    """
+
+    file: str
+    sha256: str
+    head: bool
+
+
+class Adaptation(Settings):
+    """What batch normalisation was adapted to without labels.
+
+    Attributes:
+        from_sha256: of the card of the model before.
+        images_sha256: of the frames.
+        prior_frames: how many frames the statistics of training counted for.
+    """
+
+    from_sha256: str
+    images_sha256: tuple[str, ...]
+    prior_frames: float
+
+
 class ModelCard(Settings):
     """All that is known of a model.
 
@@ -104,6 +132,8 @@ class ModelCard(Settings):
         pixel_nm: smallest and largest pixel size of the training images, nm; None where unknown.
         training_data: the images.
         encoder_weights: what the encoder began with; None when from scratch.
+        started_from: the model that training began with; None for none.
+        adaptation: to a new imaging condition, after training; None for none.
         held_out: scores on the validation images; None without any.
         steps: optimiser steps behind the stored weights.
         hyperparameters: of the training run.
@@ -122,6 +152,8 @@ class ModelCard(Settings):
     pixel_nm: tuple[float, float] | None
     training_data: tuple[DataFile, ...]
     encoder_weights: EncoderWeights | None
+    started_from: StartingModel | None = None
+    adaptation: Adaptation | None = None
     held_out: HeldOutMetrics | None
     steps: int
     hyperparameters: TrainingSettings

@@ -24,6 +24,7 @@ def load_segmenter(
     device: Device = "auto",
     precision: Precision = "auto",
     engine: Engine = "auto",
+    views: bool = False,
 ) -> NetworkSegmenter:
     """Loads a trained model.
 
@@ -33,7 +34,9 @@ def load_segmenter(
         device: where it is to run.
         precision: of the arithmetic.
         engine: ``"torch"``, ``"onnxruntime"``, or ``"auto"``: onnxruntime where there is no GPU, it is
-            installed, and the exported form of these weights lies beside them under the same name.
+            installed, the exported form of these weights lies beside them under the same name, and the
+            model does not judge how familiar frames are, which the exported form cannot.
+        views: whether to average over the mirrored and turned views that training showed; each costs a pass.
 
     Raises:
         ConfigurationError: onnxruntime was asked for and there is no exported form.
@@ -45,9 +48,15 @@ def load_segmenter(
 
     path = Path(path)
     if path.suffix == ".onnx":
+        if views:
+            raise ConfigurationError(f"{path}: views are averaged with the .safetensors file of a model only")
         return load_onnx_segmenter(path, classes=classes, device=device)
-    on_processor = engine != "torch" and precision != "bfloat16" and choose_device(device).type == "cpu"
-    exported = exported_beside(path, read_card(path)) if on_processor else None
+    on_processor = (
+        engine != "torch" and not views and precision != "bfloat16" and choose_device(device).type == "cpu"
+    )
+    card = read_card(path) if on_processor else None
+    watched = card is not None and card.familiarity is not None and engine == "auto"
+    exported = None if card is None or watched else exported_beside(path, card)
     if exported is not None:
         return load_onnx_segmenter(exported, classes=classes, device=device)
     if engine == "onnxruntime":
@@ -55,7 +64,7 @@ def load_segmenter(
             f"{path}: no exported form of these weights lies beside them: write one with 'autoscope segment"
             f" export {path} -o {path.with_suffix('.onnx')}'"
         )
-    return load_network_segmenter(path, classes=classes, device=device, precision=precision)
+    return load_network_segmenter(path, classes=classes, device=device, precision=precision, views=views)
 
 
 def shipped_models() -> tuple[str, ...]:

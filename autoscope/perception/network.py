@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -17,8 +18,9 @@ from autoscope.perception.familiarity import GROUP, Familiarity, Windows
 from autoscope.perception.inference import MARGIN_PX, TILE_PX, NetworkRunner
 from autoscope.perception.look import Look
 from autoscope.perception.observing import EncoderWatch
-from autoscope.perception.preprocessing import check_pixels, grey_levels
+from autoscope.perception.preprocessing import check_pixels, grey_levels, normalised
 from autoscope.perception.segmentation import Pixels, Segmentation, Segmenter
+from autoscope.perception.views import ViewedNetwork, trained_views
 from autoscope.perception.weights import read_model
 
 
@@ -32,6 +34,7 @@ class NetworkSegmenter(Segmenter):
         precision: of the arithmetic; ``"auto"`` is whichever is faster on this device.
         tile_px: larger frames are cut into pieces of this edge.
         margin_px: overlap of the pieces on each side.
+        views: whether to average over the mirrored and turned views that training showed.
         familiarity: judges whether frames resemble those of training; None where it was not fitted.
     """
 
@@ -44,9 +47,13 @@ class NetworkSegmenter(Segmenter):
         precision: Precision = "auto",
         tile_px: int = TILE_PX,
         margin_px: int = MARGIN_PX,
+        views: bool = False,
         familiarity: Familiarity | None = None,
     ) -> None:
-        self._card, self._sha256 = card, card.sha256
+        self._card, self._sha256, self._network = card, card.sha256, network
+        if views:
+            network = ViewedNetwork(network, trained_views(card.hyperparameters.augmentation))
+            self._sha256 = hashlib.sha256(f"{card.sha256} views".encode()).hexdigest()
         self._device = choose_device(device)
         self._dtype = choose_precision(self._device, precision)
         self._runner = NetworkRunner(
@@ -58,7 +65,7 @@ class NetworkSegmenter(Segmenter):
             tile_px=tile_px,
             margin_px=margin_px,
         )
-        self._network, self._familiarity = network, familiarity
+        self._tile_px, self._familiarity = tile_px, familiarity
         self._watch = None if familiarity is None else self._watched(familiarity.card.window_px)
 
     @property
@@ -73,13 +80,18 @@ class NetworkSegmenter(Segmenter):
 
     @property
     def sha256(self) -> str:
-        """The card's hash, which covers the weights."""
+        """The card's hash, which covers the weights; another one where views are averaged."""
         return self._sha256
 
     @property
     def card(self) -> ModelCard:
         """What the model is."""
         return self._card
+
+    @property
+    def tells_unfamiliar(self) -> bool:
+        """Whether it says of every frame how familiar it is."""
+        return self._familiarity is not None
 
     @property
     def dtype(self) -> torch.dtype:
@@ -92,7 +104,7 @@ class NetworkSegmenter(Segmenter):
         """Segments a ``height x width`` frame of any size; an unknown pixel size is reported as NaN."""
         check_pixels(frame_pixels)
         grey = grey_levels(frame_pixels, self._card.preprocessing)
-        image, found = self._normalised(grey), None
+        image, found = normalised(grey, self._card.preprocessing), None
         if self._watch is not None:
             self._watch.forget()
         if probability:
@@ -113,19 +125,15 @@ class NetworkSegmenter(Segmenter):
             watch.close()
 
     def _watched(self, window_px: int) -> EncoderWatch:
-        return EncoderWatch(
-            self._network, window_px, lambda grey: self._runner.labels(self._normalised(grey))
-        )
+        def run(grey: NDArray[np.float32]) -> None:
+            self._runner.labels(normalised(grey, self._card.preprocessing))
+
+        return EncoderWatch(self._network, window_px, run, self._tile_px)
 
     def _look(self, pixels: Pixels, grey: NDArray[np.float32]) -> Look | None:
         if self._watch is None or self._familiarity is None:
             return None
         return self._familiarity.judge(self._watch.windows(pixels, grey))
-
-    def _normalised(self, grey: NDArray[np.float32]) -> NDArray[np.float32]:
-        preprocessing = self._card.preprocessing
-        image: NDArray[np.float32] = (grey - preprocessing.mean) / preprocessing.deviation
-        return image.astype(np.float32, copy=False)
 
 
 def load_network_segmenter(
@@ -134,6 +142,7 @@ def load_network_segmenter(
     classes: Sequence[str] = (),
     device: Device = "auto",
     precision: Precision = "auto",
+    views: bool = False,
 ) -> NetworkSegmenter:
     """Loads a trained model; see `autoscope.perception.load_segmenter`."""
     stored = read_model(path)
@@ -143,4 +152,6 @@ def load_network_segmenter(
     if card.familiarity is not None:
         arrays = {name: tensor.float().numpy() for name, tensor in stored.groups.get(GROUP, {}).items()}
         familiarity = Familiarity.of(arrays, card.familiarity)
-    return NetworkSegmenter(stored.network, card, device=device, precision=precision, familiarity=familiarity)
+    return NetworkSegmenter(
+        stored.network, card, device=device, precision=precision, views=views, familiarity=familiarity
+    )

@@ -31,15 +31,20 @@ class EncoderWatch:
         network: has an ``encoder`` that returns a list of stages, the input first.
         window_px: edge of a window; a frame is cut into the nearest whole number of them.
         run: puts grey levels in [0, 1] through the network.
+        tile_px: frames with a longer edge go through the network in pieces.
     """
 
     def __init__(
-        self, network: nn.Module, window_px: int, run: Callable[[NDArray[np.float32]], object]
+        self,
+        network: nn.Module,
+        window_px: int,
+        run: Callable[[NDArray[np.float32]], object],
+        tile_px: int,
     ) -> None:
         encoder = network.encoder
         if not isinstance(encoder, nn.Module):
             raise TypeError("the network has no encoder to watch")
-        self._window_px, self._run = window_px, run
+        self._window_px, self._run, self._tile_px = window_px, run, tile_px
         self._heard: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
         self._hook = encoder.register_forward_hook(self._hear)
 
@@ -54,17 +59,18 @@ class EncoderWatch:
     def windows(self, pixels: Pixels, grey: NDArray[np.float32]) -> Windows:
         """The windows of a frame, which the network has just seen; put through it here where it has not.
 
-        A frame that needed several passes is judged by windows spread over it, each in a pass of its own.
+        A frame that went through in pieces is judged by windows spread over it, each in a pass of its own.
+        Where several views of a frame were looked at, the plain one counts, which comes first.
 
         Args:
             pixels: ``height x width`` as acquired.
             grey: the same in [0, 1].
         """
-        if len(self._heard) > 1:
+        if max(grey.shape) > self._tile_px:
             return Windows.joined(list(self._spread_out(pixels, grey)))
         if not self._heard:
             self._run(grey)
-        fine, coarse = self._heard[-1]
+        fine, coarse = self._heard[0]
         cuts = zip(self._cut(pixels), self._cut(grey), strict=True)
         return Windows(fine, coarse, np.stack([frame_statistics(p, g) for p, g in cuts]))
 

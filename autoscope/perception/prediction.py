@@ -42,6 +42,7 @@ def predict(
     *,
     probabilities: bool = False,
     device: Device = "auto",
+    views: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[PredictedImage, ...]:
     """Segments image files with a stored model.
@@ -52,6 +53,7 @@ def predict(
         output: folder for the results, made where it is missing; a class map has its image's name.
         probabilities: whether to write class probabilities too.
         device: where the model runs.
+        views: whether to average over mirrored and turned views.
         progress: hears how many images are done, and of how many.
 
     Raises:
@@ -62,7 +64,7 @@ def predict(
     """
     images = [Path(image) for image in images]
     prepare_outputs(images, output, (".png",))
-    segmenter = load_segmenter(model, device=device)
+    segmenter = load_segmenter(model, device=device, views=views)
     return tuple(predict_with(segmenter, images, output, probabilities=probabilities, progress=progress))
 
 

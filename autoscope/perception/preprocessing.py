@@ -48,6 +48,17 @@ def grey_levels(pixels: Pixels, preprocessing: Preprocessing) -> NDArray[np.floa
     return equalised
 
 
+def network_input(pixels: Pixels, preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """What the network takes in: normalised grey levels, ``height x width``."""
+    return normalised(grey_levels(pixels, preprocessing), preprocessing)
+
+
+def normalised(grey: NDArray[np.float32], preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """Grey levels in [0, 1], ``height x width``, on the scale of the network."""
+    scaled: NDArray[np.float32] = (grey - preprocessing.mean) / preprocessing.deviation
+    return scaled.astype(np.float32, copy=False)
+
+
 def _level_table(pixels: Pixels, preprocessing: Preprocessing) -> NDArray[np.float32]:
     """Grey level of every value that a pixel can have: a look-up is faster than arithmetic on pixels."""
     full = int(np.iinfo(pixels.dtype).max)
