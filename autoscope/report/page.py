@@ -16,6 +16,7 @@ from autoscope.report.evidence import Evidence, Visit
 from autoscope.report.field_images import field_picture
 from autoscope.report.figures import to_svg
 from autoscope.report.specimen_map import Background, draw_background, draw_map
+from autoscope.report.unfamiliar import unfamiliar_fields
 from autoscope.report.wording import (
     CENSUS,
     FINISH,
@@ -87,6 +88,7 @@ def render_page(evidence: Evidence) -> str:
         unfinished_raster=started.policy.kind == "raster" and not _census(evidence),
         overview=bool(evidence.overview),
         inclusions=_inclusions(evidence),
+        unfamiliar=unfamiliar_fields(evidence),
     )  # fmt: skip
 
 
