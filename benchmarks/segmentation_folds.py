@@ -27,7 +27,6 @@ import numpy as np
 
 from autoscope.perception.settings import Architecture, Augmentation, Loss, TrainingSettings
 
-
 DEFAULT_LOSS = Loss()
 
 

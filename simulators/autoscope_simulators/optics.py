@@ -71,8 +71,13 @@ class Column:
         slope_um = known.focal_tilt_mrad[0] * dx_mm + known.focal_tilt_mrad[1] * dy_mm
         tilt_um = math.tan(math.radians(position.tilt_deg)) * (position.y_um - y0)
         wander_um = known.focus_offset_um + self._drift_focus.at(time_s)
-        raised_um = known.relief_um if self._relief.hold(position.x_um, position.y_um) else 0.0
-        return self._focus_mm + (slope_um + tilt_um + wander_um - position.z_um - raised_um) / 1000
+        raised_um = position.z_um + self.relief_um(position)
+        return self._focus_mm + (slope_um + tilt_um + wander_um - raised_um) / 1000
+
+    def relief_um(self, position: StagePosition) -> float:
+        """How much higher than the plane the surface stands at a position."""
+        raised = self._relief.hold(position.x_um, position.y_um)
+        return self._imperfections.relief_um if raised else 0.0
 
     def blur(
         self, position: StagePosition, beam: BeamSettings, time_s: float, stigmator: tuple[float, float]

@@ -83,7 +83,10 @@ def test_a_direction_points_from_clean_to_troubled() -> None:
     assert direction.score(clean + shift).min() > direction.score(clean).max() - 1e-9 or (
         np.mean(direction.score(clean + shift)) > np.quantile(direction.score(clean), 0.99)
     )
-    assert abs(direction.score(clean + [5.0, 0, 0, 0, 0, 0]).mean()) < direction.score(clean + shift).mean() / 4
+    assert (
+        abs(direction.score(clean + np.array([5.0, 0, 0, 0, 0, 0])).mean())
+        < direction.score(clean + shift).mean() / 4
+    )
 
 
 def windows(rng: np.random.Generator, count: int, shift: float = 0.0) -> Windows:
@@ -202,4 +205,6 @@ def test_troubles_keep_type_and_shape_and_follow_their_generator() -> None:
 def test_windows_are_spread_over_a_large_frame(height: int, width: int, expected: int) -> None:
     corners = list(window_corners(height, width, 256))
     assert len(corners) == expected
-    assert all(0 <= row <= max(height - 256, 0) and 0 <= column <= max(width - 256, 0) for row, column in corners)
+    assert all(
+        0 <= row <= max(height - 256, 0) and 0 <= column <= max(width - 256, 0) for row, column in corners
+    )
