@@ -7,8 +7,17 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 PredictorKind = Literal["trained", "grey", "none"]
 """What reads the overview: the trained reader and grey levels, grey levels alone, or nothing."""
@@ -298,6 +307,22 @@ class LabelsConfig(Section):
 
     queue: str | None = None
     max_requests: Annotated[int, Field(ge=0)] = 50
+    share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    floor: Annotated[float, Field(gt=0, le=1)] = 0.5
+    strategy: Literal["uncertainty", "margin", "uniform"] = "uncertainty"
+    lease_s: Positive = 900.0
+    second_opinions: Annotated[float, Field(ge=0, le=1)] = 0.1
+    wait_s: NotNegative = 0.0
+
+    @field_validator("queue")
+    @classmethod
+    def _no_password(cls, url: str | None) -> str | None:
+        if url is not None and urlsplit(url).password:
+            raise ValueError(
+                "leave the password out of the URL, which is recorded with every session: give it in the"
+                " environment (PGPASSWORD) or in ~/.pgpass"
+            )
+        return url
 
 
 class Config(Section):

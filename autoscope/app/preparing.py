@@ -117,8 +117,10 @@ def _measurer(
         from autoscope.perception import load_segmenter
 
         segmenter = load_segmenter(model.weights)
+        asking = config.labels.queue is not None
         unsaid = segmenter.tells_unfamiliar or config.model.unfamiliar == "off"
-        return SegmentingMeasurer(segmenter, grid, measures, specimen), () if unsaid else (CANNOT_TELL,)
+        measurer = SegmentingMeasurer(segmenter, grid, measures, specimen, keep_probability=asking)
+        return measurer, () if unsaid else (CANNOT_TELL,)
     return _threshold(config, specimen, grid, frames)
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import autoscope
 from autoscope.app import build
 from autoscope.app.config import Config
+from autoscope.app.labels import check_labels, labelling_of
 from autoscope.app.loading import config_from, dump_config
 from autoscope.app.notifying import ToldSession
 from autoscope.app.preparing import preparer
@@ -40,6 +41,7 @@ from autoscope.records import (
 from autoscope.session import (
     CommandListener,
     Journal,
+    Labelling,
     Listener,
     Past,
     SessionControl,
@@ -101,6 +103,7 @@ def check(config: Config, announce: Announce | None = None) -> Checked:
     model = build.model_of(config, specimen)
     _check_classes(config, model, specimen)
     build.policy_of(config)
+    check_labels(config, model)
     microscope = (
         build.epics_microscope_of(config) if specimen is None else build.microscope_of(config, specimen)
     )
@@ -207,18 +210,20 @@ def _run(
     listener: Listener | None,
     past: Past | None,
 ) -> SessionResult:
-    parts, control = _parts(checked), control or SessionControl()
+    policy_sha256, control = build.policy_of(checked.config).sha256, control or SessionControl()
     journal = Journal(
         writer,
         [measure.target for measure in build.targets_of(checked.config)],
-        policy_sha256=parts.policy_sha256,
+        policy_sha256=policy_sha256,
         tier=checked.config.statistics.tier,
         fields_in_region=len(checked.grid),
     )
-    told = ToldSession(checked.config, folder, checked.microscope, journal, control, listener)
+    config, model, specimen = checked.config, checked.model, checked.specimen
+    told = ToldSession(config, folder, checked.microscope, journal, control, listener)
     commands = CommandListener(folder, control, skip_old=past is not None)
-    with _let_go(checked.microscope), told, commands:
-        SessionRunner(parts, journal, control, told.saw, past).run()
+    labels = labelling_of(config, model, checked.grid, specimen, folder, journal)
+    with _let_go(checked.microscope), told, commands, labels as labelling:
+        SessionRunner(_parts(checked, labelling), journal, control, told.saw, past).run()
         result = _write_up(writer, folder)
         if told.ended(result.finish_reason):
             result = _write_up(writer, folder)
@@ -244,7 +249,7 @@ def _write_up(writer: SessionWriter, folder: Path) -> SessionResult:
     return result
 
 
-def _parts(checked: Checked) -> SessionParts:
+def _parts(checked: Checked, labelling: Labelling | None) -> SessionParts:
     config, grid, specimen = checked.config, checked.grid, checked.specimen
     warnings = list(checked.model.warnings)
     if grid.unreachable:
@@ -258,6 +263,7 @@ def _parts(checked: Checked) -> SessionParts:
         prepare=preparer(config, specimen, grid, checked.model, checked.microscope),
         policy_sha256=build.policy_of(config).sha256,
         warnings=tuple(warnings),
+        labelling=labelling,
     )
 
 
@@ -350,8 +356,6 @@ def _refuse_unbuilt(config: Config) -> None:
     problems = []
     if config.eds.enabled:
         problems.append("eds.enabled = true: this version measures no spectra")
-    if config.labels.queue is not None:
-        problems.append("labels.queue: this version has no label queue")
     if config.policy.weights is not None:
         problems.append("policy.weights: this version has no learned policy")
     if problems:

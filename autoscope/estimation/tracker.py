@@ -16,6 +16,7 @@ from autoscope.estimation.counts import zero_count_bound
 from autoscope.estimation.difference import Combined, combine, draw_weights, pseudo_value
 from autoscope.estimation.growing import GrowingTable
 from autoscope.estimation.intervals import STOPPING_ALLOWANCE, sequence_half_width, t_half_width
+from autoscope.estimation.two_phase import FirstPhase
 
 TIERS = ("standard", "anytime", "guaranteed")
 MINIMUM_FIELDS = 50
@@ -174,6 +175,26 @@ class QuantityTracker:
     def reading(self) -> Reading:
         """Where the quantity stands after the last complete draw."""
         return self._reading
+
+    @property
+    def first_phase(self) -> FirstPhase | None:
+        """What answers of experts can be added to; None before a central limit theorem may be trusted.
+
+        Only the standard tier has one: the promises of the others hold without such a theorem.
+        """
+        if self._tier != "standard" or not self._covering or not len(self._rows):
+            return None
+        rows = self._rows.rows
+        if self._fields_done == self._n_fields:
+            census = np.full(len(rows), self._done)
+            below, above = self._done - self._low, self._high - self._done
+            return FirstPhase(census, rows[:, _WEIGHT], below, above)
+        if not self._mature:
+            return None
+        low, middle, high = (
+            combine(rows[:, column], rows[:, _WEIGHT]).estimate for column in (_Z_LOW, _Z, _Z_HIGH)
+        )
+        return FirstPhase(rows[:, _Z], rows[:, _WEIGHT], middle - low, high - middle)
 
     def observe(self, draw: Draw, values: NDArray[np.float64], measured: NDArray[np.bool_]) -> None:
         """Takes in a complete draw.

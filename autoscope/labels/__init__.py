@@ -1,5 +1,6 @@
 """Label requests and their answers: the queue, which frames are asked about, exchange with other tools."""
 
+from autoscope.labels.asking import Chances, FrameStrategy, frame_score, uncertainty_map
 from autoscope.labels.errors import ExpertError, LeaseExpired, MaskError, QueueError, UnknownRequest
 from autoscope.labels.pictures import mask_from_png
 from autoscope.labels.queue import LabelQueue
@@ -22,10 +23,12 @@ __all__ = [
     "NO_SCRIBBLE",
     "STATES",
     "Answer",
+    "Chances",
     "Disagreement",
     "Effect",
     "Expert",
     "ExpertError",
+    "FrameStrategy",
     "LabelQueue",
     "Lease",
     "LeaseExpired",
@@ -38,6 +41,8 @@ __all__ = [
     "RequestSummary",
     "State",
     "UnknownRequest",
+    "frame_score",
     "mask_from_png",
     "suggest",
+    "uncertainty_map",
 ]

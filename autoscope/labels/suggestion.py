@@ -52,7 +52,7 @@ class PixelFeatures:
             prediction: ``height x width``, the model's classes.
             uncertainty: ``height x width``, from 0 (sure) to 1, of the prediction.
         """
-        grey = np.asarray(frame, np.float32)
+        grey = _standardised(np.asarray(frame, np.float32))
         bank = [grey]
         for scale in SCALES_PX:
             bank += _seen_at(grey, scale)

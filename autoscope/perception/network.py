@@ -113,7 +113,7 @@ class NetworkSegmenter(Segmenter):
             labels = self._runner.labels(image)
         notes = pixel_size_notes(self._card, pixel_nm)
         size = float("nan") if pixel_nm is None else pixel_nm
-        return Segmentation(labels, self.class_names, size, found, notes, self._look(frame_pixels, grey))
+        return Segmentation(labels, self.class_names, size, found, notes, look=self._look(frame_pixels, grey))
 
     def windows(self, frame_pixels: Pixels, window_px: int) -> Windows:
         """What a frame's windows look like to the encoder: what familiarity is fitted to."""

@@ -212,12 +212,13 @@ def _card(
         held_out=None,
         steps=trainer.best_step,
         hyperparameters=settings,
-        software=_versions(),
+        software=software_versions(),
         weights_sha256=weights_sha256,
     )
 
 
-def _versions() -> dict[str, str]:
+def software_versions() -> dict[str, str]:
+    """Versions of what decides the result of a training."""
     found = {}
     for package in ("autoscope", "torch", "segmentation-models-pytorch", "timm"):
         try:

@@ -10,6 +10,8 @@ from autoscope.records.documents import (
     FocusDocument,
     FrameDocument,
     InclusionsDocument,
+    LabelAnswerDocument,
+    LabelChoiceDocument,
     LookDocument,
     ObservationDocument,
     ResumedDocument,
@@ -40,6 +42,7 @@ from autoscope.records.result import (
     SessionResult,
     build_result,
     finished_document,
+    label_session,
     started_document,
 )
 from autoscope.records.writer import SessionWriter
@@ -67,6 +70,8 @@ __all__ = [
     "InclusionResult",
     "InclusionsDocument",
     "KindRecord",
+    "LabelAnswerDocument",
+    "LabelChoiceDocument",
     "LabelCounts",
     "LookDocument",
     "MicroscopeRecord",
@@ -86,6 +91,7 @@ __all__ = [
     "WarningDocument",
     "build_result",
     "finished_document",
+    "label_session",
     "open_session",
     "replace_file",
     "send_command",

@@ -3,7 +3,15 @@
 from autoscope.session.commands import CommandListener
 from autoscope.session.control import SessionControl
 from autoscope.session.journal import UNITS, Journal
-from autoscope.session.measurer import Measurement, Measurer, SegmentingMeasurer, ValidSource, measured
+from autoscope.session.labelling import Labelling, LabelSettings
+from autoscope.session.measurer import (
+    MaskReader,
+    Measurement,
+    Measurer,
+    SegmentingMeasurer,
+    ValidSource,
+    measured,
+)
 from autoscope.session.notifications import ALERTS, Alert, Notice, NotificationSettings, Notifier
 from autoscope.session.overview import overview_tiles
 from autoscope.session.parts import Prepared, SessionParts
@@ -24,7 +32,10 @@ __all__ = [
     "FocusPolicy",
     "Inclusion",
     "Journal",
+    "LabelSettings",
+    "Labelling",
     "Listener",
+    "MaskReader",
     "Measurement",
     "Measurer",
     "Notice",

@@ -19,6 +19,7 @@ class SessionControl:
         self._running.set()
         self._skip = threading.Event()
         self._waiting_for = ""
+        self._obeyed: deque[Command] = deque()
 
     @property
     def waiting_for(self) -> str:
@@ -33,7 +34,6 @@ class SessionControl:
             yield
         finally:
             self._waiting_for = ""
-        self._obeyed: deque[Command] = deque()
 
     def obey(self, command: Command) -> None:
         """Does what a command from another process asks; the runner writes down that it was taken up."""

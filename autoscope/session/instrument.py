@@ -21,7 +21,7 @@ from autoscope.microscope import FocusResult, Microscope
 from autoscope.session.control import SessionControl
 from autoscope.session.focus import FocusKeeper, sharpness
 from autoscope.session.journal import Journal, Purpose
-from autoscope.session.measurer import Measurer
+from autoscope.session.measurer import Measurement, Measurer
 from autoscope.session.recovery import REFUSALS, Recovery
 from autoscope.session.second_look import Again, SecondLook
 from autoscope.session.settings import SessionSettings
@@ -45,6 +45,16 @@ class InFlight:
     index: int | None
     note: str = ""
     again: Again | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRead:
+    """A field's frame and what was read from it."""
+
+    step: int
+    field: int
+    frame: Frame
+    measurement: Measurement
 
 
 class Imaging:
@@ -173,6 +183,7 @@ class InstrumentSource:
         self._in_flight: InFlight | None = None
         self._next: Decision | None = None
         self._underway = False
+        self._read: FieldRead | None = None
         self._unreachable = ""
         self._failure: InstrumentError | None = None
         self._failed_in_a_row = 0
@@ -181,6 +192,11 @@ class InstrumentSource:
     def in_flight(self) -> InFlight | None:
         """The frame that was taken and not yet measured."""
         return self._in_flight
+
+    def take_read(self) -> FieldRead | None:
+        """The frame that was measured last with all that was read from it, once; None where there is none."""
+        read, self._read = self._read, None
+        return read
 
     def take_up(self, in_flight: InFlight) -> None:
         """Goes on with a frame that an interrupted session had stored and not measured."""
@@ -284,6 +300,8 @@ class InstrumentSource:
         self._underway = self._underway and not settled.went_back
         measurement = settled.best.measurement
         journal.labels(settled.best.index, measurement.labels)
+        if not settled.worst_case:
+            self._read = FieldRead(decision.step, decision.field, settled.best.frame, measurement)
         for note in measurement.notes:
             journal.warn_once(note)
         value = None if settled.worst_case else measurement.value

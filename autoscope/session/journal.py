@@ -182,6 +182,12 @@ class Journal:
                 EstimateDocument(step=survey.observed, quantities=self.quantities(survey.states()))
             )
 
+    def corrected(self, survey: Survey) -> None:
+        """The running result again: answers of experts have changed it since the last field."""
+        self._writer.append(
+            EstimateDocument(step=survey.observed, quantities=self.quantities(survey.states()))
+        )
+
     def resumed_at(self, estimated: int) -> None:
         """Takes up the count of running results of an interrupted session."""
         self._estimated = estimated
@@ -225,6 +231,7 @@ class Journal:
             target_met=state.met,
             fields_lost=state.fields_lost,
             extra=dict(state.extra),
+            covers=state.covers,
         )
 
 

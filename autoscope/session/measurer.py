@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -28,6 +28,7 @@ class Measurement:
         inclusions: those that targets counted.
         notes: what a reader of the result must know.
         look: whether the frame resembles those that the model was made for; None where it cannot tell.
+        probability: ``classes x height x width``, where it was asked for and the model gives any.
     """
 
     labels: NDArray[np.uint8]
@@ -35,6 +36,7 @@ class Measurement:
     inclusions: tuple[Inclusion, ...] = ()
     notes: tuple[str, ...] = ()
     look: Look | None = None
+    probability: NDArray[np.float16] | None = None
 
 
 class Measurer(Protocol):
@@ -55,15 +57,56 @@ class ValidSource(Protocol):
         """``shape`` booleans over a rectangle of the specimen."""
 
 
-def measured(labels: NDArray[np.uint8], values: Sequence[Value], look: Look | None = None) -> Measurement:
+def measured(labels: NDArray[np.uint8], values: Sequence[Value]) -> Measurement:
     """The measurement of one field from the values of its targets."""
     return Measurement(
         labels,
         np.array([value.value for value in values]),
         tuple(inclusion for value in values for inclusion in value.inclusions),
         tuple(dict.fromkeys(note for value in values for note in value.notes)),
-        look,
     )
+
+
+class MaskReader:
+    """Measures class maps of fields, whoever made them: a model, or an expert.
+
+    Args:
+        class_names: names of the classes, by label value.
+        grid: the fields.
+        measures: one for each target.
+        valid: which pixels are specimen; None where all are.
+    """
+
+    def __init__(
+        self,
+        class_names: tuple[str, ...],
+        grid: FieldGrid,
+        measures: tuple[TargetMeasure, ...],
+        valid: ValidSource | None,
+    ) -> None:
+        self._class_names, self._grid, self._measures, self._valid = class_names, grid, measures, valid
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, by label value."""
+        return self._class_names
+
+    def read(
+        self,
+        labels: NDArray[np.uint8],
+        pixel_nm: float,
+        field: int,
+        probability: NDArray[np.float16] | None = None,
+    ) -> Measurement:
+        """Measures every target on one field's class map, ``height x width``."""
+        grid, rectangle = self._grid, self._grid.rectangle(field)
+        valid = None
+        if self._valid is not None and grid.valid_fraction[field] < 1:
+            valid = self._valid.valid_window(rectangle, (labels.shape[0], labels.shape[1]))
+        seen = FieldMap(
+            labels, self._class_names, pixel_nm, valid, rectangle, grid.area_um2(field), probability
+        )
+        return measured(labels, [measure.value(seen) for measure in self._measures])
 
 
 class SegmentingMeasurer:
@@ -74,6 +117,7 @@ class SegmentingMeasurer:
         grid: the fields.
         measures: one for each target.
         valid: which pixels are specimen; None where all are.
+        keep_probability: whether measurements carry the class probabilities too.
     """
 
     def __init__(
@@ -82,8 +126,12 @@ class SegmentingMeasurer:
         grid: FieldGrid,
         measures: tuple[TargetMeasure, ...],
         valid: ValidSource | None,
+        *,
+        keep_probability: bool = False,
     ) -> None:
-        self._segmenter, self._grid, self._measures, self._valid = segmenter, grid, measures, valid
+        self._segmenter, self._keep = segmenter, keep_probability
+        self._counting = any(m.target.quantity == "inclusions_per_mm2" for m in measures)
+        self._reader = MaskReader(segmenter.class_names, grid, measures, valid)
         for measure in measures:
             class_index(segmenter.class_names, measure.target.class_name)
 
@@ -94,20 +142,16 @@ class SegmentingMeasurer:
 
     def measure(self, frame: Frame, field: int) -> Measurement:
         """Measures every target on one field's frame."""
-        counting = any(m.target.quantity == "inclusions_per_mm2" for m in self._measures)
-        found = self._segmenter.segment(frame.pixels, frame.imaging.pixel_nm, probability=counting)
-        labels, grid, rectangle = found.labels, self._grid, self._grid.rectangle(field)
-        valid = None
-        if self._valid is not None and grid.valid_fraction[field] < 1:
-            valid = self._valid.valid_window(rectangle, (labels.shape[0], labels.shape[1]))
-        seen = FieldMap(
-            labels,
-            self.class_names,
-            found.pixel_nm,
-            valid,
-            rectangle,
-            grid.area_um2(field),
-            found.probability,
+        wanted = self._counting or self._keep
+        found = self._segmenter.segment(frame.pixels, frame.imaging.pixel_nm, probability=wanted)
+        probability = found.probability if self._counting else None
+        measurement = self._reader.read(found.labels, found.pixel_nm, field, probability)
+        whole = self._whole(field)  # the model was not made for what is no specimen
+        return replace(
+            measurement,
+            look=found.look if whole else None,
+            probability=found.probability if self._keep else None,
         )
-        look = found.look if valid is None else None  # the model was not made for what is no specimen
-        return measured(labels, [measure.value(seen) for measure in self._measures], look)
+
+    def _whole(self, field: int) -> bool:
+        return self._valid is None or bool(self._grid.valid_fraction[field] >= 1)

@@ -1,9 +1,11 @@
 """The stepping core, one decision in and one observation out."""
 
 from autoscope.core import Prediction
+from autoscope.survey.correcting import ExpertCorrection
 from autoscope.survey.grid import FieldGrid, lay_grid
 from autoscope.survey.protocols import (
     Batch,
+    Correction,
     Decision,
     FieldSource,
     Offer,
@@ -24,7 +26,9 @@ from autoscope.survey.table import FixedPredictor, TableSource
 
 __all__ = [
     "Batch",
+    "Correction",
     "Decision",
+    "ExpertCorrection",
     "FieldGrid",
     "FieldSource",
     "FixedPredictor",

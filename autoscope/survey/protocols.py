@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autoscope.core import Prediction
-from autoscope.estimation import Goal
+from autoscope.estimation import FirstPhase, Goal, Reading
 from autoscope.survey.grid import FieldGrid
 
 
@@ -290,6 +290,8 @@ class QuantityState:
         fields_lost: fields that were drawn and could not be measured; they count at their worst case.
         estimator: name of the estimator.
         extra: further named numbers for the report.
+        covers: ``"model"``: the interval is about what the model would find everywhere;
+            ``"expert-corrected"``: about what experts would.
     """
 
     target: Target
@@ -301,6 +303,17 @@ class QuantityState:
     fields_lost: int
     estimator: str
     extra: Mapping[str, float] = field(default_factory=dict)
+    covers: Literal["model", "expert-corrected"] = "model"
+
+
+class Correction(Protocol):
+    """Turns what the model measured into what experts would have measured, once enough of them answered."""
+
+    def visited(self, draw: int, weight: float, propensity: float, value: NDArray[np.float64] | None) -> None:
+        """Told of each field that came back, in order: its draw (from 0), weight, chance and values."""
+
+    def read(self, target: int, reading: Reading, first: FirstPhase | None) -> Reading | None:
+        """The corrected reading of a target; None while the model's own is all that is defensible."""
 
 
 class FieldSource(Protocol):

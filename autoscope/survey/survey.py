@@ -16,6 +16,7 @@ from autoscope.estimation.growing import GrowingTable
 from autoscope.survey.drawing import check_prediction
 from autoscope.survey.grid import FieldGrid
 from autoscope.survey.protocols import (
+    Correction,
     Decision,
     Offer,
     Outcome,
@@ -104,6 +105,7 @@ class Survey:
         self._open: deque[_OpenDraw] = deque()
         self._pending: deque[Decision] = deque()
         self._steps = self._draws = self._measured = self._lost = 0
+        self._correction: Correction | None = None
         self._prepared: Prepared | None = None
         self._checked: Prediction | None = None
         self._came_back = GrowingTable(2 + 2 * len(targets))  # field, propensity, predicted, measured
@@ -131,6 +133,13 @@ class Survey:
     @property
     def met(self) -> bool:
         """Whether every target is reached on what has been observed."""
+        if self._correction is None:
+            return all(tracker.reading.met for tracker in self._trackers)
+        return all(state.met for state in self.states())
+
+    @property
+    def met_by_model(self) -> bool:
+        """Whether every target is reached as far as the model alone can tell."""
         return all(tracker.reading.met for tracker in self._trackers)
 
     @property
@@ -140,13 +149,24 @@ class Survey:
 
     def states(self) -> tuple[QuantityState, ...]:
         """Where each target stands, on complete draws alone."""
-        return tuple(
-            self._state(target, tracker)
-            for target, tracker in zip(self._targets, self._trackers, strict=True)
-        )
+        return tuple(map(self._state, range(len(self._targets))))
 
-    def _state(self, target: Target, tracker: QuantityTracker) -> QuantityState:
-        now = reported(target, tracker.reading)
+    def correct_with(self, correction: Correction) -> None:
+        """Lets experts' answers correct what is reported; to be said before the first field comes back."""
+        self._correction = correction
+
+    def _state(self, k: int) -> QuantityState:
+        target, tracker = self._targets[k], self._trackers[k]
+        own = now = reported(target, tracker.reading)
+        corrected = None
+        if self._correction is not None:
+            corrected = self._correction.read(k, tracker.reading, tracker.first_phase)
+        extra = dict(own.extra)
+        if corrected is not None:
+            now = reported(target, corrected)
+            before = {"model_estimate": own.estimate, "model_low": own.ci_low, "model_high": own.ci_high}
+            known = {name: value for name, value in before.items() if value is not None}
+            extra = {**corrected.extra, **now.extra, **known}
         return QuantityState(
             target=target,
             estimate=now.estimate,
@@ -156,7 +176,8 @@ class Survey:
             fields_measured=self._measured,
             fields_lost=self._lost,
             estimator=now.estimator,
-            extra=now.extra,
+            extra=extra,
+            covers="model" if corrected is None else "expert-corrected",
         )
 
     def decide(self) -> Decision | None:
@@ -233,6 +254,9 @@ class Survey:
             self._measured += 1
             draw.values[:, draw.observed] = values
             draw.measured[draw.observed] = True
+        if self._correction is not None:
+            drawn, chance = draw.sampled.draws[0], float(draw.sampled.actual[place])
+            self._correction.visited(drawn.step - 1, float(drawn.weight[place]), chance, values)
         draw.observed += 1
         if draw.observed == len(draw.fields):
             self._open.popleft()

@@ -10,12 +10,15 @@ from autoscope.app.cli.arguments import new_command as _new
 from autoscope.app.cli.arguments import port as _port
 from autoscope.app.cli.arguments import positive as _positive
 from autoscope.app.cli.arguments import seed as _seed
+from autoscope.app.cli.classify import parsers as classify
 from autoscope.app.cli.segment import parsers as segment
 
 
 def add_all(subparsers: Any) -> None:
     """Adds every command to the parser."""
-    for add in (_run, _plan, _report, _specimen, segment.add, _benchmark, _serve, _ioc, _doctor):
+    for add in (
+        _run, _plan, _report, _specimen, segment.add, classify.add, _benchmark, _serve, _ioc, _doctor,
+    ):  # fmt: skip
         add(subparsers)
 
 
@@ -51,6 +54,10 @@ def _report(subparsers: Any) -> None:
         subparsers, "report", "Rebuild result.json and report.html from a session folder.", "report:run"
     )
     new.add_argument("folder", type=Path, metavar="DIR")
+    new.add_argument(
+        "--explain", nargs="+", default=[], metavar="FIELD",
+        help="show what the model looked at on these fields; 'influential': those that moved the answer most",
+    )  # fmt: skip
 
 
 def _specimen(subparsers: Any) -> None:

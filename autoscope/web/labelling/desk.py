@@ -40,6 +40,9 @@ class LabelDesk:
         self._features: OrderedDict[int, Future[PixelFeatures]] = OrderedDict()
         self._lock = threading.Lock()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="features")
+
+    def warm_up(self) -> None:
+        """Loads what suggestions need, before the first expert waits for one; returns at once."""
         self._worker.submit(_warm_up)
 
     def close(self) -> None:
@@ -128,7 +131,6 @@ class LabelDesk:
 
 
 def _warm_up() -> None:
-    """Loads what suggestions need, before the first expert waits for one."""
     halves = np.repeat(np.arange(2, dtype=np.uint8), 32).reshape(8, 8)
     suggest(PixelFeatures.of(halves), halves, ("dark", "bright"))
 

@@ -24,6 +24,11 @@ def run(options: argparse.Namespace) -> int:
         )
     if options.picture is not None:
         draw_confusion(found, options.picture)
+    if options.worst is not None:
+        from autoscope.perception import load_segmenter
+        from autoscope.perception.worst_frames import draw_worst_frames
+
+        draw_worst_frames(found, load_segmenter(options.model), options.images, options.masks, options.worst)
     if options.json:
         print(json.dumps(plain(found), indent=2))
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from autoscope.app.cli.arguments import above_zero, cells, new_command, not_negative, seed, share
+from autoscope.app.cli.arguments import above_zero, cells, new_command, not_negative, picture, seed, share
 
 
 def add(subparsers: Any) -> None:
@@ -34,6 +34,7 @@ def _train(inner: Any) -> None:
         "--preprocessing", choices=("percentile", "full_range", "clahe"), default="percentile",
         help="percentile stretches each image, full_range keeps grey levels as they are",
     )  # fmt: skip
+    new.add_argument("--curves", type=picture, metavar="PNG", help="draw loss and mean IoU of the training")
     new.add_argument("--restart", action="store_true", help="do not go on with an interrupted training")
     new.add_argument("--seed", type=seed, default=0, metavar="N")
     new.add_argument(
@@ -47,7 +48,8 @@ def _evaluate(inner: Any) -> None:
     new.add_argument("model", type=Path, metavar="M.safetensors")
     new.add_argument("--images", type=Path, required=True, metavar="DIR")
     new.add_argument("--masks", type=Path, required=True, metavar="DIR")
-    new.add_argument("--picture", type=Path, metavar="PNG", help="write the confusion matrix as a picture")
+    new.add_argument("--picture", type=picture, metavar="PNG", help="write the confusion matrix as a picture")
+    new.add_argument("--worst", type=picture, metavar="PNG", help="draw the worst images, worst first")
 
 
 def _predict(inner: Any) -> None:

@@ -21,6 +21,12 @@ def run(options: argparse.Namespace) -> int:
     from autoscope.perception.training import train
 
     settings = _settings(options)
+    steps: list[TrainingProgress] = []
+
+    def tell(now: TrainingProgress) -> None:
+        steps.append(now)
+        _tell(bar, now)
+
     with WorkBar("training", quiet=options.json) as bar:
         result = train(
             options.images,
@@ -30,8 +36,12 @@ def run(options: argparse.Namespace) -> int:
             settings=settings,
             encoder_weights=options.encoder_weights,
             restart=options.restart,
-            progress=lambda now: _tell(bar, now),
+            progress=tell,
         )
+    if options.curves is not None and steps:
+        from autoscope.perception.learning_curves import draw_learning_curves
+
+        draw_learning_curves(steps, options.curves)
     if options.json:
         scores = None if result.evaluation is None else plain(result.evaluation)
         print(json.dumps({"path": str(result.path), "sha256": result.card.sha256, "validation": scores}))
