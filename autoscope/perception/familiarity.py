@@ -32,6 +32,7 @@ EMPTY_BELOW = 0.12
 """A frame with less of its variance beyond the two finest octaves holds noise and no structure (1/16 would
 be white noise)."""
 
+_BLACK = STATISTICS.index("black")
 _OCTAVES = [STATISTICS.index("octave_0"), STATISTICS.index("octave_1")]
 
 
@@ -67,8 +68,8 @@ class Windows:
 
     @property
     def for_troubles(self) -> Features:
-        """What the directions of troubles are read from."""
-        return np.concatenate([self.fine, self.statistics], axis=1)
+        """What the directions of troubles are read from; no trouble that is known makes black pixels."""
+        return np.concatenate([self.fine, np.delete(self.statistics, _BLACK, axis=1)], axis=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ STATISTICS = (
 SMALLEST_SPREAD = (0.01, 0.05, 0.1, 0.1, *(0.05 for _ in range(OCTAVES)), 0.3, 0.3)
 """Standard deviations that are not told from none: what never varied in training may vary a little."""
 
-_SHARE_FLOOR = 0.02
+_BLACK_FLOOR, _WHITE_FLOOR = 0.1, 0.02  # a drifting stage shows a strip beside the specimen
 _POWER_FLOOR = 1e-8
 _DRIFT_BLOCKS = 8
 
@@ -31,7 +31,7 @@ def frame_statistics(pixels: Pixels, grey: NDArray[np.float32]) -> NDArray[np.fl
     """The statistics of a frame.
 
     - level, contrast: mean and log standard deviation of the grey levels as the model sees them;
-    - black, white: log10 of the share of pixels at the ends of the detector's scale (plus 0.02);
+    - black, white: log10 of the share of pixels at the ends of the detector's scale (plus 0.1 and 0.02);
     - octave n: log of the power between pixels binned 2^n and 2^(n+1) fold, over the frame's variance: the
       Haar wavelet's spectrum (Mallat 1989), which defocus empties from the finest octave on;
     - streaks: log ratio of the power of the differences between successive row means to that between
@@ -52,8 +52,8 @@ def frame_statistics(pixels: Pixels, grey: NDArray[np.float32]) -> NDArray[np.fl
     found = [
         float(grey.mean()),
         0.5 * np.log(variance + _POWER_FLOOR),
-        np.log10(black + _SHARE_FLOOR),
-        np.log10(white + _SHARE_FLOOR),
+        np.log10(black + _BLACK_FLOOR),
+        np.log10(white + _WHITE_FLOOR),
         *(np.log(power / scale + _POWER_FLOOR) for power in _octave_powers(grey)),
         _streaks(grey),
         np.log(_block_variance(grey) / scale + _POWER_FLOOR),

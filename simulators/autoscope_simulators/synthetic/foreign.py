@@ -101,8 +101,8 @@ def _with_truth(
         grains = np.where(covered, grains.dtype.type(0), grains)
     share = 100 * float(covered.mean())
     return replace(
-        data, name=f"{data.name} with {share:.1f} % foreign regions", detectors=detectors, classes=classes,
-        class_names=names, inclusions=kept, grains=grains,
+        data, source=f"{data.source}; {share:.1f} % foreign regions planted", detectors=detectors,
+        classes=classes, class_names=names, inclusions=kept, grains=grains,
     )  # fmt: skip
 
 
