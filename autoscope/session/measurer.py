@@ -130,6 +130,7 @@ class SegmentingMeasurer:
         keep_probability: bool = False,
     ) -> None:
         self._segmenter, self._keep = segmenter, keep_probability
+        self._part = frozenset(np.flatnonzero(grid.valid_fraction < 1).tolist()) if valid else frozenset()
         self._counting = any(m.target.quantity == "inclusions_per_mm2" for m in measures)
         self._reader = MaskReader(segmenter.class_names, grid, measures, valid)
         for measure in measures:
@@ -146,12 +147,8 @@ class SegmentingMeasurer:
         found = self._segmenter.segment(frame.pixels, frame.imaging.pixel_nm, probability=wanted)
         probability = found.probability if self._counting else None
         measurement = self._reader.read(found.labels, found.pixel_nm, field, probability)
-        whole = self._whole(field)  # the model was not made for what is no specimen
         return replace(
             measurement,
-            look=found.look if whole else None,
+            look=None if field in self._part else found.look,  # no model was made for what is no specimen
             probability=found.probability if self._keep else None,
         )
-
-    def _whole(self, field: int) -> bool:
-        return self._valid is None or bool(self._grid.valid_fraction[field] >= 1)
