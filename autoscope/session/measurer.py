@@ -130,7 +130,9 @@ class SegmentingMeasurer:
         keep_probability: bool = False,
     ) -> None:
         self._segmenter, self._keep = segmenter, keep_probability
-        self._part = frozenset(np.flatnonzero(grid.valid_fraction < 1).tolist()) if valid else frozenset()
+        self._part = (
+            frozenset(np.flatnonzero(grid.valid_fraction < 1).tolist()) if valid is not None else frozenset()
+        )
         self._counting = any(m.target.quantity == "inclusions_per_mm2" for m in measures)
         self._reader = MaskReader(segmenter.class_names, grid, measures, valid)
         for measure in measures:
