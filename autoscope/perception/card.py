@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 
 from autoscope.core import ModelError, nearest
 from autoscope.perception.calibration_card import Calibration
+from autoscope.perception.look import FamiliarityCard
 from autoscope.perception.settings import Architecture, Preprocessing, Settings, TrainingSettings
 
 SCHEMA = "autoscope.segmentation-model/1"
@@ -140,6 +141,7 @@ class ModelCard(Settings):
         software: versions of what it ran on.
         weights_sha256: hash of the stored tensors.
         calibration: what was fitted on images that it was not trained on; None where nothing was.
+        familiarity: how it was fitted; None where the model cannot tell what it does not know.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -160,6 +162,7 @@ class ModelCard(Settings):
     software: dict[str, str]
     weights_sha256: str
     calibration: Calibration | None = None
+    familiarity: FamiliarityCard | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -176,7 +179,10 @@ class ModelCard(Settings):
 
     def to_json(self, *, indent: int | None = 2) -> str:
         """The card as JSON text."""
-        return json.dumps(self.model_dump(mode="json", by_alias=True), indent=indent, sort_keys=True)
+        values = self.model_dump(mode="json", by_alias=True)
+        if self.familiarity is None:  # a model from before has the same name as ever
+            del values["familiarity"]
+        return json.dumps(values, indent=indent, sort_keys=True)
 
 
 def read_card(path: Path) -> ModelCard:

@@ -15,9 +15,12 @@ from torch import Tensor, nn
 from autoscope.perception.area_distribution import AreaDistribution, area_distributions
 from autoscope.perception.card import ModelCard, pixel_size_notes, require_classes
 from autoscope.perception.devices import Device, Precision, choose_device, choose_precision
+from autoscope.perception.familiarity import GROUP, Familiarity, Windows
 from autoscope.perception.inference import MARGIN_PX, TILE_PX, NetworkRunner, UncertainPixels
 from autoscope.perception.last_layer import last_layer
-from autoscope.perception.preprocessing import check_pixels, network_input
+from autoscope.perception.look import Look
+from autoscope.perception.observing import EncoderWatch
+from autoscope.perception.preprocessing import check_pixels, grey_levels, network_input, normalised
 from autoscope.perception.segmentation import Pixels, Segmentation, Segmenter, Uncertainty
 from autoscope.perception.uncertainty import CalibratedHead
 from autoscope.perception.views import ViewedNetwork, trained_views
@@ -43,6 +46,7 @@ class NetworkSegmenter(Segmenter):
         margin_px: overlap of the pieces on each side.
         deviations: draws of the last layer's weights, from the file's group "posterior"; None without any.
         views: whether to average over the mirrored and turned views that training showed.
+        familiarity: judges whether frames resemble those of training; None where it was not fitted.
     """
 
     def __init__(
@@ -56,8 +60,9 @@ class NetworkSegmenter(Segmenter):
         margin_px: int = MARGIN_PX,
         deviations: Tensor | None = None,
         views: bool = False,
+        familiarity: Familiarity | None = None,
     ) -> None:
-        self._card, self._sha256 = card, card.sha256
+        self._card, self._sha256, self._bare = card, card.sha256, network
         if views:
             network = ViewedNetwork(network, trained_views(card.hyperparameters.augmentation))
             self._sha256 = hashlib.sha256(f"{card.sha256} views".encode()).hexdigest()
@@ -75,6 +80,8 @@ class NetworkSegmenter(Segmenter):
             margin_px=margin_px,
             head=self._head,
         )
+        self._tile_px, self._familiarity = tile_px, familiarity
+        self._watch = None if familiarity is None else self._watched(familiarity.card.window_px)
 
     @property
     def kind(self) -> Literal["segmentation"]:
@@ -95,6 +102,11 @@ class NetworkSegmenter(Segmenter):
     def card(self) -> ModelCard:
         """What the model is."""
         return self._card
+
+    @property
+    def tells_unfamiliar(self) -> bool:
+        """Whether it says of every frame how familiar it is."""
+        return self._familiarity is not None
 
     @property
     def dtype(self) -> torch.dtype:
@@ -120,9 +132,12 @@ class NetworkSegmenter(Segmenter):
         uncertainty: bool = False,
     ) -> Segmentation:
         """Segments a ``height x width`` frame of any size; an unknown pixel size is reported as NaN."""
-        image = self.normalised(frame_pixels)
-        found, unsure = None, None
+        check_pixels(frame_pixels)
+        grey = grey_levels(frame_pixels, self._card.preprocessing)
+        image, found, unsure = normalised(grey, self._card.preprocessing), None, None
         notes = pixel_size_notes(self._card, pixel_nm)
+        if self._watch is not None:
+            self._watch.forget()
         if uncertainty:
             pixels = self._runner.uncertain(image, probability=probability)
             labels, found, unsure = pixels.labels, pixels.probability, self._uncertainty(pixels)
@@ -133,7 +148,8 @@ class NetworkSegmenter(Segmenter):
         else:
             labels = self._runner.labels(image)
         size = float("nan") if pixel_nm is None else pixel_nm
-        return Segmentation(labels, self.class_names, size, found, notes, unsure)
+        look = self._look(frame_pixels, grey)
+        return Segmentation(labels, self.class_names, size, found, notes, unsure, look)
 
     def plain(self) -> NetworkSegmenter:
         """The same network without calibration."""
@@ -164,6 +180,26 @@ class NetworkSegmenter(Segmenter):
             areas = area_distributions(calibration.area, counts / size, pixels.mean_nats, size)
         return Uncertainty(pixels.total, aleatoric, epistemic, pixels.mean_nats, areas)
 
+    def windows(self, frame_pixels: Pixels, window_px: int) -> Windows:
+        """What a frame's windows look like to the encoder: what familiarity is fitted to."""
+        check_pixels(frame_pixels)
+        watch = self._watched(window_px)
+        try:
+            return watch.windows(frame_pixels, grey_levels(frame_pixels, self._card.preprocessing))
+        finally:
+            watch.close()
+
+    def _watched(self, window_px: int) -> EncoderWatch:
+        def run(grey: NDArray[np.float32]) -> None:
+            self._runner.labels(normalised(grey, self._card.preprocessing))
+
+        return EncoderWatch(self._bare, window_px, run, self._tile_px)
+
+    def _look(self, pixels: Pixels, grey: NDArray[np.float32]) -> Look | None:
+        if self._watch is None or self._familiarity is None:
+            return None
+        return self._familiarity.judge(self._watch.windows(pixels, grey))
+
 
 def load_network_segmenter(
     path: Path,
@@ -176,7 +212,16 @@ def load_network_segmenter(
     """Loads a trained model; see `autoscope.perception.load_segmenter`."""
     stored = read_model(path)
     require_classes(stored.card, classes, path)
-    deviations = stored.groups.get(POSTERIOR, {}).get(DEVIATIONS)
+    familiarity = None
+    if stored.card.familiarity is not None:
+        arrays = {name: tensor.float().numpy() for name, tensor in stored.groups.get(GROUP, {}).items()}
+        familiarity = Familiarity.of(arrays, stored.card.familiarity)
     return NetworkSegmenter(
-        stored.network, stored.card, device=device, precision=precision, deviations=deviations, views=views
+        stored.network,
+        stored.card,
+        device=device,
+        precision=precision,
+        views=views,
+        familiarity=familiarity,
+        deviations=stored.groups.get(POSTERIOR, {}).get(DEVIATIONS),
     )

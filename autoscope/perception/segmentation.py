@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoscope.perception.area_distribution import AreaDistribution
+from autoscope.perception.look import Look
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -44,6 +45,7 @@ class Segmentation:
         probability: ``classes x height x width``, only where it was asked for.
         notes: what is to be said of this result, such as an unfamiliar pixel size.
         uncertainty: only where it was asked for and the segmenter can tell.
+        look: whether the frame resembles those that the model was made for; None where it cannot tell.
     """
 
     labels: NDArray[np.uint8]
@@ -52,6 +54,7 @@ class Segmentation:
     probability: NDArray[np.float16] | None = None
     notes: tuple[str, ...] = ()
     uncertainty: Uncertainty | None = None
+    look: Look | None = None
 
 
 class Segmenter(ABC):

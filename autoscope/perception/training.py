@@ -119,6 +119,7 @@ def train_pairs(
             mean_iou=evaluation.mean_iou, accuracy=evaluation.accuracy, per_class=evaluation.per_class
         )
         card = add_group(output, "held_out", {}, held_out=scores)
+    card = _familiar(output, card, data, device)
     checkpoint.unlink(missing_ok=True)
     return TrainingResult(output, card, evaluation)
 
@@ -127,6 +128,14 @@ def _calibrate(output: Path, validation: Sequence[LabelledImage], device: Device
     from autoscope.perception.calibrating import calibrate_on
 
     calibrate_on(output, validation, device=device)
+
+
+def _familiar(output: Path, card: ModelCard, data: TrainingSet, device: Device) -> ModelCard:
+    """Teaches a trained model what its own images look like, where there are enough of them."""
+    from autoscope.perception.familiarity_fitting import can_be_fitted, fit_familiarity
+
+    images = [one.micrograph.pixels for one in (*data.training, *data.validation)]
+    return fit_familiarity(output, images, device=device) if can_be_fitted(images) else card
 
 
 def split_pairs(

@@ -87,6 +87,13 @@ def _specimen(subparsers: Any) -> None:
     new.add_argument("kind", metavar="KIND", help="pearlite, inclusions, superalloy")
     new.add_argument("--seed", type=_seed, default=0, metavar="N")
     new.add_argument("--size-um", nargs=2, type=float, metavar=("W", "H"))
+    new.add_argument(
+        "--foreign", nargs="+", default=[], metavar="KIND",
+        help="plant regions of other kinds, or of the mount, which have no class of the specimen",
+    )  # fmt: skip
+    new.add_argument(
+        "--foreign-share", type=float, default=0.0, metavar="X", help="share of the area that is planted"
+    )
     new.add_argument("-o", "--output", type=Path, required=True, metavar="F.h5")
     new = _new(
         inner, "truth", "Print the true value of every quantity of a configuration.", "specimen:run_truth"

@@ -14,7 +14,8 @@ def add(subparsers: Any) -> None:
     group = subparsers.add_parser("segment", help="Train, evaluate and use segmentation models.")
     inner = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for add_one in (
-        _train, _pretrain, _adapt, _evaluate, _predict, _calibrate, _instances, _explain, _export,
+        _train, _pretrain, _adapt, _evaluate, _predict, _calibrate, _familiarity, _instances, _explain,
+        _export,
     ):  # fmt: skip
         add_one(inner)
 
@@ -180,3 +181,12 @@ def _explain(inner: Any) -> None:
         "--occlusion-cells", type=cells, default=8, metavar="N",
         help="hide the longer edge in N pieces, one after the other; 0: no occlusion map (default: 8)",
     )  # fmt: skip
+
+
+def _familiarity(inner: Any) -> None:
+    new = new_command(
+        inner, "familiarity", "Teach a model what its images look like; it then knows unfamiliar ones.",
+        "segment.familiarity:run",
+    )  # fmt: skip
+    new.add_argument("model", type=Path, metavar="M.safetensors")
+    new.add_argument("--images", type=Path, required=True, metavar="DIR", help="images like its training's")
