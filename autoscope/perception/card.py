@@ -16,6 +16,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
 
 from autoscope.core import ModelError, nearest
+from autoscope.perception.calibration_card import Calibration
 from autoscope.perception.settings import Architecture, Preprocessing, Settings, TrainingSettings
 
 SCHEMA = "autoscope.segmentation-model/1"
@@ -138,6 +139,7 @@ class ModelCard(Settings):
         hyperparameters: of the training run.
         software: versions of what it ran on.
         weights_sha256: hash of the stored tensors.
+        calibration: what was fitted on images that it was not trained on; None where nothing was.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -157,6 +159,7 @@ class ModelCard(Settings):
     hyperparameters: TrainingSettings
     software: dict[str, str]
     weights_sha256: str
+    calibration: Calibration | None = None
 
     @model_validator(mode="before")
     @classmethod

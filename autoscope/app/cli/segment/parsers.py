@@ -13,7 +13,9 @@ def add(subparsers: Any) -> None:
     """Adds the group of commands."""
     group = subparsers.add_parser("segment", help="Train, evaluate and use segmentation models.")
     inner = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add_one in (_train, _pretrain, _adapt, _evaluate, _predict, _instances, _explain, _export):
+    for add_one in (
+        _train, _pretrain, _adapt, _evaluate, _predict, _calibrate, _instances, _explain, _export,
+    ):  # fmt: skip
         add_one(inner)
 
 
@@ -103,6 +105,7 @@ def _evaluate(inner: Any) -> None:
     new.add_argument("--masks", type=Path, required=True, metavar="DIR")
     _views(new)
     new.add_argument("--picture", type=picture, metavar="PNG", help="write the confusion matrix as a picture")
+    new.add_argument("--reliability", type=picture, metavar="PNG", help="write the reliability diagram")
     new.add_argument("--worst", type=picture, metavar="PNG", help="draw the worst images, worst first")
 
 
@@ -113,6 +116,22 @@ def _predict(inner: Any) -> None:
     new.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     _views(new)
     new.add_argument("--probabilities", action="store_true", help="write class probabilities too (.npz)")
+    new.add_argument(
+        "--uncertainty", action="store_true",
+        help="write maps of the uncertainty too, and find 90 %% intervals of the area fractions",
+    )  # fmt: skip
+
+
+def _calibrate(inner: Any) -> None:
+    new = new_command(
+        inner,
+        "calibrate",
+        "Fit a model's calibration on images that it was not trained on, and store it in the model's file.",
+        "segment.calibrate:run",
+    )
+    new.add_argument("model", type=Path, metavar="M.safetensors")
+    new.add_argument("--images", type=Path, required=True, metavar="DIR")
+    new.add_argument("--masks", type=Path, required=True, metavar="DIR")
 
 
 def _instances(inner: Any) -> None:

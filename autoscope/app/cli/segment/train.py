@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
         return OK
     print(f"{result.path}: {result.card.steps} steps, card beside it")
     if result.evaluation is None:
-        print("no image was held out: nothing is known of how good it is")
+        print("no image was held out: nothing is known of how good it is, and it is not calibrated")
     else:
         print("on the images held out for validation:")
         print_scores(result.evaluation)
