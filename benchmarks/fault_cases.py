@@ -34,12 +34,15 @@ DEADLINE_S = 90.0
 BLANKED_S = 2.0
 """Real seconds in which the beam must be blanked after any ending."""
 
+FOUND_S = 90.0
+"""Real seconds in which a server that was away for long is found: the library then asks once a minute."""
+
 CONFIG = f"""
 [microscope]
 kind = "epics"
 prefix = "{PREFIX}"
 margin_s = 1.5
-connect_timeout_s = 5.0
+connect_timeout_s = {FOUND_S}
 [envelope]
 x_um = [{ENVELOPE_UM[0]}, {ENVELOPE_UM[1]}]
 y_um = [{ENVELOPE_UM[0]}, {ENVELOPE_UM[1]}]
@@ -268,7 +271,7 @@ class Case:
     def _judge_instrument(self, axes: list[str]) -> None:
         if self._kind == "IOC lost for good":
             self._ioc.start()
-        if self._pvs.wait_connected(30.0):
+        if self._pvs.wait_connected(FOUND_S):
             self._problem("the IOC cannot be reached afterwards")
             return
         self._judge_blanked()
@@ -315,7 +318,7 @@ def _fault_pvs() -> Iterator[str]:
 @contextmanager
 def _open(names: dict[str, str]) -> Iterator[Channels]:
     channels = Channels(names)
-    missing = channels.wait_connected(30.0)
+    missing = channels.wait_connected(FOUND_S)
     if missing:
         raise RuntimeError(f"{len(missing)} PVs of the campaign's IOC do not connect, {missing[0]} first")
     try:

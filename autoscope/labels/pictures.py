@@ -15,6 +15,8 @@ from PIL import Image, UnidentifiedImageError
 from autoscope.labels.errors import MaskError
 
 _LEVELS = 255
+_PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
+"""The last chunk of every whole PNG (ISO/IEC 15948, 11.2.5)."""
 _DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError, OverflowError)
 
 
@@ -72,6 +74,8 @@ def mask_from_png(data: bytes, height: int, width: int) -> NDArray[np.uint8]:
                     f"the mask is a PNG of kind {image.mode!r}: send one class number for each pixel"
                     " (8-bit grey or palette)"
                 )
+            if _PNG_END not in data:  # the decoder minds only where pixels are missing
+                raise MaskError("the mask is cut short: its end is missing; send it again")
             depth = data[24] if image.mode == "L" else 8
             values = np.asarray(image).astype(np.uint8)
     except UnidentifiedImageError:

@@ -21,7 +21,8 @@ from torch.nn import functional
 
 from autoscope.core import ConfigurationError, ImageError, nearest
 from autoscope.perception.card import ModelCard
-from autoscope.perception.preprocessing import check_pixels, grey_levels
+from autoscope.perception.inference import padded
+from autoscope.perception.preprocessing import check_pixels, network_input
 from autoscope.perception.segmentation import Pixels
 from autoscope.perception.settings import Settings
 
@@ -182,11 +183,8 @@ def _normalised(pixels: Pixels, card: ModelCard) -> Tensor:
             f"frame: {pixels.shape[1]} x {pixels.shape[0]} px are {pixels.size} px, the limit for an"
             f" explanation is {LARGEST_EXPLAINED_PX} px: cut the frame into pieces"
         )
-    grey = (grey_levels(pixels, card.preprocessing) - card.preprocessing.mean) / card.preprocessing.deviation
-    stride = card.architecture.stride_px
-    below, right = (-edge % stride for edge in grey.shape)
-    padded = np.pad(grey, ((0, below), (0, right)), mode="symmetric")
-    return torch.from_numpy(padded.astype(np.float32))[None, None]
+    whole = padded(network_input(pixels, card.preprocessing), card.architecture.stride_px)
+    return torch.from_numpy(np.ascontiguousarray(whole))[None, None]
 
 
 def _class_index(card: ModelCard, class_name: str) -> int:

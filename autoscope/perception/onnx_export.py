@@ -62,7 +62,7 @@ def export_onnx(model: Path, output: Path) -> Exported:
     network, card = read_network(model)
     partial = output.with_name(f".{output.stem}.{os.getpid()}{ONNX_ENDING}")
     try:
-        partial.write_bytes(_serialised(network, card))
+        partial.write_bytes(serialised(network, card))
         difference = _largest_difference(network, card, partial)
         if not difference <= TOLERANCE:
             raise ModelError(
@@ -77,7 +77,12 @@ def export_onnx(model: Path, output: Path) -> Exported:
     return Exported(output, card, sum(batch for batch, _, _ in _CHECKED), difference)
 
 
-def _serialised(network: nn.Module, card: ModelCard) -> bytes:
+def serialised(network: nn.Module, card: ModelCard) -> bytes:
+    """A network as ONNX, with its card and preprocessing as metadata; not yet compared with it.
+
+    Raises:
+        ConfigurationError: onnx is not installed.
+    """
     onnx = _onnx()
     stride = card.architecture.stride_px
     content: Any = io.BytesIO()  # which export takes, though its annotation does not say so

@@ -7,6 +7,7 @@ import colorsys
 import numpy as np
 from numpy.typing import NDArray
 
+from autoscope.images import palette
 from autoscope.perception.preprocessing import grey_levels
 from autoscope.perception.segmentation import Pixels
 from autoscope.perception.settings import Preprocessing
@@ -22,6 +23,11 @@ def grey_picture(pixels: Pixels) -> Picture:
     """The image as ``height x width x 3``, stretched between its percentiles."""
     grey = np.round(255 * grey_levels(pixels, Preprocessing())).astype(np.uint8)
     return np.repeat(grey[..., None], 3, axis=2)
+
+
+def class_picture(labels: NDArray[np.uint8]) -> Picture:
+    """Class indices in the colours of class maps, ``height x width x 3``."""
+    return np.frombuffer(palette(), np.uint8).reshape(256, 3)[labels]
 
 
 def instance_overlay(pixels: Pixels, numbered: NDArray[np.int32]) -> Picture:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -13,9 +14,11 @@ from autoscope.core import RecordError
 from autoscope.records import NEVER_FINISHED, KindRecord
 from autoscope.report.convergence import draw_convergence
 from autoscope.report.evidence import Evidence, Visit
+from autoscope.report.explained import ExplainedField
 from autoscope.report.field_images import field_picture
 from autoscope.report.figures import to_svg
 from autoscope.report.specimen_map import Background, draw_background, draw_map
+from autoscope.report.unfamiliar import unfamiliar_fields
 from autoscope.report.wording import (
     CENSUS,
     FINISH,
@@ -64,8 +67,12 @@ class Section:
     pictures: tuple[Picture, ...]
 
 
-def render_page(evidence: Evidence) -> str:
+def render_page(evidence: Evidence, explained: Sequence[ExplainedField] = ()) -> str:
     """The whole page as HTML; it needs no other file and no network.
+
+    Args:
+        evidence: what it tells of.
+        explained: pictures of what the model looked at; none are shown by default.
 
     Raises:
         RecordError: a frame that the records speak of cannot be read.
@@ -87,6 +94,8 @@ def render_page(evidence: Evidence) -> str:
         unfinished_raster=started.policy.kind == "raster" and not _census(evidence),
         overview=bool(evidence.overview),
         inclusions=_inclusions(evidence),
+        unfamiliar=unfamiliar_fields(evidence),
+        explained=explained,
     )  # fmt: skip
 
 

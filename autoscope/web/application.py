@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
@@ -12,7 +12,12 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 from starlette.types import ASGIApp
 
 import autoscope
+from autoscope.labels import LabelQueue
 from autoscope.web.access import LOGIN, Gate, Keeper
+from autoscope.web.labelling.desk import LabelDesk
+from autoscope.web.labelling.guidelines import Guidelines
+from autoscope.web.labelling.review import review_router
+from autoscope.web.labelling.routes import requests_router
 from autoscope.web.limits import BodyLimit, SafeHeaders
 from autoscope.web.live.routes import sessions_router
 from autoscope.web.live.store import SessionStore
@@ -21,9 +26,6 @@ from autoscope.web.login import login_router
 from autoscope.web.pages import pages_router
 from autoscope.web.refusals import add_refusals
 from autoscope.web.settings import MAX_JSON_BYTES, MAX_MASK_BYTES, WebSettings
-
-if TYPE_CHECKING:
-    from autoscope.labels import LabelQueue
 
 HERE = Path(__file__).parent
 
@@ -38,12 +40,14 @@ def create_app(
         queue: the label requests; None serves sessions alone.
         watchers: ends the streams of events when the server ends.
     """
+    desk = None if queue is None else LabelDesk(queue, settings.experts)
     app = FastAPI(
         title="autoscope",
         version=autoscope.__version__,
         description="Live sessions and label requests. Every request needs the token that was printed.",
         docs_url=None,
         redoc_url=None,
+        lifespan=_closing(desk),
     )
     templates = Environment(
         loader=FileSystemLoader(HERE / "templates"), autoescape=select_autoescape(["j2", "html"])
@@ -52,23 +56,25 @@ def create_app(
     add_refusals(app)
     app.include_router(login_router(keeper, templates))
     app.include_router(sessions_router(store, watchers or Watchers()))
-    if queue is not None:
-        _add_labels(app, queue, settings)
-    app.include_router(pages_router(templates, labels=queue is not None))
+    if desk is not None:
+        app.include_router(requests_router(desk))
+        app.include_router(review_router(desk, Guidelines(desk.queue, settings.guidelines)))
+    app.include_router(pages_router(templates, labels=desk is not None))
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     _surround(app, keeper)
     return app
 
 
-def _add_labels(app: FastAPI, queue: LabelQueue, settings: WebSettings) -> None:
-    from autoscope.web.labelling.desk import LabelDesk
-    from autoscope.web.labelling.guidelines import Guidelines
-    from autoscope.web.labelling.review import review_router
-    from autoscope.web.labelling.routes import requests_router
+def _closing(desk: LabelDesk | None) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if desk is not None:
+            desk.warm_up()
+        yield
+        if desk is not None:
+            desk.close()
 
-    desk = LabelDesk(queue, settings.experts)
-    app.include_router(requests_router(desk))
-    app.include_router(review_router(desk, Guidelines(queue, settings.guidelines)))
+    return lifespan
 
 
 def _surround(app: FastAPI, keeper: Keeper) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 
@@ -79,6 +80,16 @@ def cells(text: str) -> int:
     if not 0 <= value <= 64:
         raise argparse.ArgumentTypeError(f"{value} does not lie in [0, 64]")
     return value
+
+
+def picture(text: str) -> Path:
+    """A file that a picture can be written to, in a folder that exists."""
+    path = Path(text)
+    if path.suffix.lower() not in {".png", ".svg", ".pdf"}:
+        raise argparse.ArgumentTypeError(f"{text} does not end in .png, .svg or .pdf")
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{path.parent}: there is no such folder")
+    return path
 
 
 def port(text: str) -> int:

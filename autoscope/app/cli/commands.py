@@ -11,12 +11,16 @@ from autoscope.app.cli.arguments import new_command as _new
 from autoscope.app.cli.arguments import port as _port
 from autoscope.app.cli.arguments import positive as _positive
 from autoscope.app.cli.arguments import seed as _seed
+from autoscope.app.cli.classify import parsers as classify
 from autoscope.app.cli.segment import parsers as segment
 
 
 def add_all(subparsers: Any) -> None:
     """Adds every command to the parser."""
-    for add in (_run, _plan, _report, _specimen, segment.add, _benchmark, _serve, labels.add, _ioc, _doctor):
+    for add in (
+        _run, _plan, _report, _specimen, segment.add, classify.add, _benchmark, _serve, labels.add,
+        _ioc, _doctor,
+    ):  # fmt: skip
         add(subparsers)
 
 
@@ -52,6 +56,10 @@ def _report(subparsers: Any) -> None:
         subparsers, "report", "Rebuild result.json and report.html from a session folder.", "report:run"
     )
     new.add_argument("folder", type=Path, metavar="DIR")
+    new.add_argument(
+        "--explain", nargs="+", default=[], metavar="FIELD",
+        help="show what the model looked at on these fields; 'influential': those that moved the answer most",
+    )  # fmt: skip
 
 
 def _specimen(subparsers: Any) -> None:
@@ -81,6 +89,13 @@ def _specimen(subparsers: Any) -> None:
     new.add_argument("kind", metavar="KIND", help="pearlite, inclusions, superalloy")
     new.add_argument("--seed", type=_seed, default=0, metavar="N")
     new.add_argument("--size-um", nargs=2, type=float, metavar=("W", "H"))
+    new.add_argument(
+        "--foreign", nargs="+", default=[], metavar="KIND",
+        help="plant regions of other kinds, or of the mount, which have no class of the specimen",
+    )  # fmt: skip
+    new.add_argument(
+        "--foreign-share", type=float, default=0.0, metavar="X", help="share of the area that is planted"
+    )
     new.add_argument("-o", "--output", type=Path, required=True, metavar="F.h5")
     new = _new(
         inner, "truth", "Print the true value of every quantity of a configuration.", "specimen:run_truth"

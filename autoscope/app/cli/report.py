@@ -13,8 +13,14 @@ def run(options: argparse.Namespace) -> int:
     from autoscope.app.running import existing_session
     from autoscope.report import write_report
 
-    result = existing_session(options.folder).result()
-    write_report(options.folder)
+    view = existing_session(options.folder)
+    result = view.result()
+    if options.explain:
+        from autoscope.app.explaining import explained_fields
+
+        write_report(options.folder, explained_fields(view, options.explain))
+    else:
+        write_report(options.folder)
     if options.json:
         print(result.to_json(), end="")
     else:

@@ -40,11 +40,14 @@ class LabelDesk:
         self._features: OrderedDict[int, Future[PixelFeatures]] = OrderedDict()
         self._lock = threading.Lock()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="features")
+
+    def warm_up(self) -> None:
+        """Loads what suggestions need, before the first expert waits for one; returns at once."""
         self._worker.submit(_warm_up)
 
     def close(self) -> None:
-        """Ends the worker; may be called twice."""
-        self._worker.shutdown(cancel_futures=True)
+        """Ends the worker after what it is at; returns at once, and may be called twice."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
 
     def lease(self, expert: str) -> Lease | None:
         """The next request for an expert; the features that suggestions need are prepared meanwhile.
@@ -128,7 +131,6 @@ class LabelDesk:
 
 
 def _warm_up() -> None:
-    """Loads what suggestions need, before the first expert waits for one."""
     halves = np.repeat(np.arange(2, dtype=np.uint8), 32).reshape(8, 8)
     suggest(PixelFeatures.of(halves), halves, ("dark", "bright"))
 
