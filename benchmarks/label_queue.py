@@ -178,7 +178,8 @@ def main() -> None:
         print(
             f"{found.experts} experts, {found.requests} requests, {found.kills} kills:"
             f" {found.answers} answers, {found.acknowledged} acknowledged;"
-            f" lost {found.lost}, doubled {found.doubled}, wrong {found.wrong}; {found.seconds:.0f} s, {found.answers_per_s:.1f} answers a second"
+            f" lost {found.lost}, doubled {found.doubled}, wrong {found.wrong};"
+            f" {found.seconds:.0f} s, {found.answers_per_s:.1f} answers a second"
         )
     sys.exit(1 if found.lost or found.doubled or found.wrong else 0)
 
