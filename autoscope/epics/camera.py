@@ -84,6 +84,9 @@ class EpicsCamera:
     def fetch(self, imaging: ImagingSettings) -> NDArray[Any]:
         """The frame that is there, ``height x width`` pixels.
 
+        All is asked for at once. A server answers the requests of one connection in their order, so a number
+        that was asked for after the pixels says whether they were replaced meanwhile.
+
         Raises:
             FrameError: it has another size, or was replaced while it was read.
             DisconnectedError: a PV lost its connection.
@@ -91,7 +94,8 @@ class EpicsCamera:
         pixels = self._channels["image.data"]
         number = int(self._channels["image.unique_id"].value)
         pixels.ask()
-        shape = [int(n) for n in self._channels.numbers("image.data_height", "image.data_width")]
+        facts = self._channels.numbers("image.data_height", "image.data_width", "image.unique_id")
+        *shape, number_after = (int(fact) for fact in facts)
         data = np.asarray(pixels.read(asked=True)).ravel()
         if shape != [imaging.height_px, imaging.width_px]:
             raise FrameError(
@@ -102,7 +106,7 @@ class EpicsCamera:
             raise FrameError(
                 f"{self._channels['image.data']} has {data.size} pixels, not {shape[1]} x {shape[0]}"
             )
-        if int(self._channels["image.unique_id"].number()) != number:
+        if number_after != number:
             raise FrameError(
                 f"another frame came while number {number} was read: something else acquires too"
             )

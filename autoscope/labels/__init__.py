@@ -5,6 +5,14 @@ from autoscope.labels.errors import ExpertError, LeaseExpired, MaskError, QueueE
 from autoscope.labels.pictures import mask_from_png
 from autoscope.labels.queue import LabelQueue
 from autoscope.labels.reading import Picture
+from autoscope.labels.strategies import (
+    STRATEGIES,
+    Pool,
+    QueryStrategy,
+    frame_scores,
+    query_strategy,
+    with_floor,
+)
 from autoscope.labels.suggestion import NO_SCRIBBLE, PixelFeatures, suggest
 from autoscope.labels.values import (
     STATES,
@@ -22,6 +30,7 @@ from autoscope.labels.values import (
 __all__ = [
     "NO_SCRIBBLE",
     "STATES",
+    "STRATEGIES",
     "Answer",
     "Chances",
     "Disagreement",
@@ -36,13 +45,18 @@ __all__ = [
     "NewRequest",
     "Picture",
     "PixelFeatures",
+    "Pool",
+    "QueryStrategy",
     "QueueError",
     "QueueProgress",
     "RequestSummary",
     "State",
     "UnknownRequest",
     "frame_score",
+    "frame_scores",
     "mask_from_png",
+    "query_strategy",
     "suggest",
     "uncertainty_map",
+    "with_floor",
 ]

@@ -16,6 +16,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
 
 from autoscope.core import ModelError, nearest
+from autoscope.perception.calibration_card import Calibration
 from autoscope.perception.look import FamiliarityCard
 from autoscope.perception.settings import Architecture, Preprocessing, Settings, TrainingSettings
 
@@ -139,6 +140,7 @@ class ModelCard(Settings):
         hyperparameters: of the training run.
         software: versions of what it ran on.
         weights_sha256: hash of the stored tensors.
+        calibration: what was fitted on images that it was not trained on; None where nothing was.
         familiarity: how it was fitted; None where the model cannot tell what it does not know.
     """
 
@@ -159,6 +161,7 @@ class ModelCard(Settings):
     hyperparameters: TrainingSettings
     software: dict[str, str]
     weights_sha256: str
+    calibration: Calibration | None = None
     familiarity: FamiliarityCard | None = None
 
     @model_validator(mode="before")

@@ -78,7 +78,7 @@ class Labelling:
         self._chances = Chances(settings.share, settings.floor)
         self._requests: dict[int, tuple[int, int]] = {}  # request: step, field
         self._given_up: set[int] = set()
-        self._last_answer = 0
+        self._taken: set[int] = set()  # answers
         self._asking = settings.max_requests > 0
         self._lost = False
         self._waited_s = 0.0
@@ -151,8 +151,9 @@ class Labelling:
         if self._lost or not self._requests:
             return 0
         try:
-            answers = self._queue.answers(self._session, self._last_answer)
-            taken = sum(self._take(answer) for answer in answers) + self._take_refusals()
+            new = [a for a in self._queue.answers(self._session) if a.id not in self._taken]
+            mine = [answer for answer in new if answer.request_id in self._requests]
+            taken = sum(map(self._take, mine)) + self._take_refusals()
             if taken:
                 self._journal.corrected(survey)
                 self._tell(survey)
@@ -162,9 +163,6 @@ class Labelling:
         return taken
 
     def _take(self, answer: Answer) -> int:
-        self._last_answer = answer.id
-        if answer.request_id not in self._requests:
-            return 0
         step, field = self._requests[answer.request_id]
         request = self._queue.request(answer.request_id)
         values = self._reader.read(self._queue.mask(answer.id), request.pixel_nm, field).value
@@ -201,7 +199,7 @@ class Labelling:
             self._given_up.add(document.request)
             self.correction.give_up(visit)
         if document.answer is not None:
-            self._last_answer = max(self._last_answer, document.answer)
+            self._taken.add(document.answer)
 
     def _tell(self, survey: Survey) -> None:
         """Records what the answers changed, for the experts to see."""

@@ -30,6 +30,9 @@ DISTRIBUTION = {
     "rsciio": "rosettasciio",
     "pydantic_core": "pydantic",  # comes with it
     "markupsafe": "jinja2",  # comes with it
+    "starlette": "fastapi",  # comes with it
+    "sklearn": "scikit-learn",
+    "modAL": "modal-python",
 }
 
 

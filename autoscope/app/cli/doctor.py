@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import importlib.metadata
 import json
 import os
@@ -66,12 +67,17 @@ def _processor() -> Finding:
 
 
 def _gpu() -> Finding:
+    """The GPU that models would run on; without a driver there is none, and torch need not be imported."""
+    try:
+        ctypes.CDLL("nvcuda.dll" if platform.system() == "Windows" else "libcuda.so.1")
+    except OSError:
+        return Finding("GPU", True, "none, no NVIDIA driver: models run on the processor")
     try:
         import torch
     except (ImportError, OSError) as error:
         return Finding("GPU", False, f"torch cannot be imported: {error}")
     if not torch.cuda.is_available():
-        return Finding("GPU", True, "none: models run on the processor")
+        return Finding("GPU", True, "none that torch can use: models run on the processor")
     return Finding("GPU", True, torch.cuda.get_device_name(0))
 
 

@@ -46,8 +46,8 @@ class LabelDesk:
         self._worker.submit(_warm_up)
 
     def close(self) -> None:
-        """Ends the worker; may be called twice."""
-        self._worker.shutdown(cancel_futures=True)
+        """Ends the worker after what it is at; returns at once, and may be called twice."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
 
     def lease(self, expert: str) -> Lease | None:
         """The next request for an expert; the features that suggestions need are prepared meanwhile.

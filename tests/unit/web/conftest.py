@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -225,3 +226,11 @@ def as_png() -> Callable[[np.ndarray], bytes]:
 @pytest.fixture
 def request_of() -> Callable[..., NewRequest]:
     return new_request
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,216 @@
+"""The pages in a real browser: a person's whole path, by mouse and by keyboard alone."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+import uvicorn
+
+from autoscope.labels import LabelQueue
+from autoscope.records import CommandTail
+from autoscope.web.application import create_app
+from autoscope.web.live.stream import Watchers
+from autoscope.web.settings import WebSettings
+
+webdriver = pytest.importorskip("selenium.webdriver")
+from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+FLAGS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--window-size=1400,950",
+)  # fmt: skip
+WAIT_S = 60
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        CHROMIUM is None or DRIVER is None, reason="chromium or chromedriver is not installed"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
+    options = webdriver.ChromeOptions()
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.binary_location = str(CHROMIUM)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+@pytest.fixture
+def served(sessions, queue: LabelQueue) -> Iterator[WebSettings]:
+    """The application on a port of its own, in this process."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+    settings = WebSettings(sessions=sessions, token="secret", port=port, guidelines={"pearlite": "striped"})
+    watchers = Watchers()
+    config = uvicorn.Config(create_app(settings, queue, watchers), log_level="warning", access_log=False)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        yield settings
+    finally:
+        watchers.close()
+        server.should_exit = True
+        thread.join()
+        listening.close()
+
+
+@pytest.fixture
+def until(browser) -> Callable[[Callable], object]:
+    return lambda condition: WebDriverWait(browser, WAIT_S).until(lambda _: condition())
+
+
+def by_id(browser, name: str):
+    return browser.find_element(By.ID, name)
+
+
+def press(browser, *keys: str) -> None:
+    ActionChains(browser).send_keys(*keys).perform()
+
+
+def complaints(browser) -> list[str]:
+    """What the browser's console says of errors; refusals that a test provokes are its own affair."""
+    return [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+def begin(browser, until, served: WebSettings, name: str) -> None:
+    """Opens the printed link, goes to the labelling page, and says who one is."""
+    browser.delete_all_cookies()
+    browser.get(served.link)
+    assert "token" not in browser.current_url
+    browser.find_element(By.LINK_TEXT, "Labelling").click()
+    until(lambda: by_id(browser, "ask-name").is_displayed())
+    by_id(browser, "name").send_keys(name, Keys.ENTER)
+    until(lambda: by_id(browser, "desk").is_displayed() and shown(browser))
+
+
+def sent(session) -> list[str]:
+    return [command.command for command in CommandTail(session.folder).read()]
+
+
+def shown(browser) -> str:
+    return (
+        by_id(browser, "title").text
+        if browser.execute_script("return document.body.dataset.visibleMs")
+        else ""
+    )
+
+
+def test_an_expert_scribbles_corrects_submits_and_gets_the_next(browser, until, served, queue, request_of):
+    truth = np.zeros((256, 256), np.uint8)
+    truth[:, 128:] = 1
+    noise = np.random.default_rng(0).normal(0, 8, truth.shape)
+    frame = np.clip(80 + 90 * truth + noise, 0, 255).astype(np.uint8)
+    wrong = np.zeros_like(truth)
+    wrong[:, 200:] = 1
+    number = queue.add(
+        request_of(9, frame=frame, prediction=wrong, uncertainty=np.abs(truth - wrong) * 0.8, score=9.0)
+    )
+    begin(browser, until, served, "Anna")
+    assert shown(browser) == "A-17, field 9"
+    canvas = by_id(browser, "canvas")
+    size = canvas.size
+    edge = min(size["width"], size["height"])
+    press(browser, "s", "2")
+    for column, key in ((0.75, "2"), (0.2, "1")):
+        press(browser, key)
+        start = ActionChains(browser).move_to_element_with_offset(canvas, int((column - 0.5) * edge), -60)
+        start.click_and_hold().move_by_offset(0, 60).move_by_offset(0, 60).release().perform()
+        until(lambda: "suggestion after" in by_id(browser, "status").text)
+    press(browser, "b", "3")
+    ActionChains(browser).move_to_element_with_offset(canvas, 0, 0).click().perform()
+    press(browser, Keys.ENTER)
+    until(lambda: shown(browser) not in ("", "A-17, field 9"))
+    (stored,) = queue.answers()
+    mask = queue.mask(stored.id)
+    assert (stored.request_id, stored.expert, stored.started_from) == (number, "Anna", "prediction")
+    assert set(stored.tool.split("+")) == {"scribble", "scribbles", "brush"}
+    assert mask[128, 128] == 2, "the brush in the middle of the view"
+    assert (wrong == truth).mean() < 0.75 < 0.9 < (mask == truth).mean(), "it follows the strokes"
+    assert "1 answered" in by_id(browser, "progress").text
+    assert "20 ± 10 % → 22.0" in by_id(browser, "effects").text
+    assert complaints(browser) == []
+
+
+def test_review_without_a_mouse(browser, until, served, queue, request_of):
+    prediction = np.zeros((96, 128), np.uint8)
+    prediction[32:64, 64:96] = 1
+    uncertainty = np.where(prediction == 1, 0.9, 0.05)
+    queue.add(
+        request_of(9, frame=100 * prediction, prediction=prediction, uncertainty=uncertainty, score=9.0)
+    )
+    begin(browser, until, served, "Ben")
+    press(browser, "n")
+    assert "90 % unsure" in by_id(browser, "status").text
+    press(browser, "f", "3", " ")
+    press(browser, "z", "y", "z")
+    assert "8.3 %" in by_id(browser, "classes").text.split("pearlite")[1].split("pore")[0], "undone"
+    press(browser, "y", Keys.ENTER)
+    until(lambda: shown(browser) not in ("", "A-17, field 9"))
+    (stored,) = queue.answers()
+    assert (queue.mask(stored.id) == 2 * prediction).all()
+    assert stored.tool == "fill"
+    press(browser, "x")
+    until(lambda: by_id(browser, "ask-reason").is_displayed())
+    by_id(browser, "reason").send_keys("out of focus", Keys.ENTER)
+    until(lambda: ("out of focus",) in [r.skip_reasons for r in queue.requests()])
+    assert complaints(browser) == []
+
+
+def test_a_lease_survives_a_reload_and_nothing_to_do_is_said(browser, until, served, queue):
+    begin(browser, until, served, "Cleo")
+    first = shown(browser)
+    browser.refresh()
+    until(lambda: shown(browser) == first)
+    assert queue.progress().by_state["leased"] == 1
+    for left in (2, 1, 0):
+        press(browser, Keys.ENTER)
+        until(lambda left=left: queue.progress().by_state["answered"] == 3 - left)
+        until(lambda: not browser.execute_script("return document.querySelector('#said.bad')"))
+        until(lambda left=left: left == 0 or (shown(browser) and queue.progress().by_state["leased"] == 1))
+    until(lambda: by_id(browser, "nothing").is_displayed())
+
+
+def test_an_operator_watches_pauses_and_resumes(browser, until, served, running):
+    browser.delete_all_cookies()
+    browser.get(served.link)
+    until(lambda: browser.find_elements(By.LINK_TEXT, "A-17 (running)"))
+    browser.find_element(By.LINK_TEXT, "A-17 (running)").click()
+    until(lambda: by_id(browser, "title").text == "A-17")
+    until(lambda: "2 of 24 fields" in by_id(browser, "facts").text)
+    assert by_id(browser, "simulated").is_displayed()
+    running.measure(0.4)
+    until(lambda: "3 of 24 fields" in by_id(browser, "facts").text)
+    assert "the overview expects" in by_id(browser, "decisions").text
+    painted = browser.execute_script(
+        "const c = document.getElementById('map');"
+        "return new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size"
+    )
+    assert painted > 20
+    by_id(browser, "pause").click()
+    until(lambda: by_id(browser, "resume").is_displayed())
+    by_id(browser, "resume").click()
+    until(lambda: sent(running) == ["pause", "resume"])
+    by_id(browser, "stop").click()
+    until(lambda: by_id(browser, "ask-stop").is_displayed())
+    press(browser, Keys.TAB, Keys.ENTER)
+    until(lambda: sent(running) == ["pause", "resume", "stop"])
+    assert complaints(browser) == []
