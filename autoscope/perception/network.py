@@ -62,7 +62,7 @@ class NetworkSegmenter(Segmenter):
         views: bool = False,
         familiarity: Familiarity | None = None,
     ) -> None:
-        self._card, self._sha256, self._plain_network = card, card.sha256, network
+        self._card, self._sha256, self._bare = card, card.sha256, network
         if views:
             network = ViewedNetwork(network, trained_views(card.hyperparameters.augmentation))
             self._sha256 = hashlib.sha256(f"{card.sha256} views".encode()).hexdigest()
@@ -193,7 +193,7 @@ class NetworkSegmenter(Segmenter):
         def run(grey: NDArray[np.float32]) -> None:
             self._runner.labels(normalised(grey, self._card.preprocessing))
 
-        return EncoderWatch(self._plain_network, window_px, run, self._tile_px)
+        return EncoderWatch(self._bare, window_px, run, self._tile_px)
 
     def _look(self, pixels: Pixels, grey: NDArray[np.float32]) -> Look | None:
         if self._watch is None or self._familiarity is None:
@@ -211,18 +211,17 @@ def load_network_segmenter(
 ) -> NetworkSegmenter:
     """Loads a trained model; see `autoscope.perception.load_segmenter`."""
     stored = read_model(path)
-    card, groups = stored.card, stored.groups
-    require_classes(card, classes, path)
-    deviations, familiarity = groups.get(POSTERIOR, {}).get(DEVIATIONS), None
-    if card.familiarity is not None:
-        arrays = {name: tensor.float().numpy() for name, tensor in groups.get(GROUP, {}).items()}
-        familiarity = Familiarity.of(arrays, card.familiarity)
+    require_classes(stored.card, classes, path)
+    familiarity = None
+    if stored.card.familiarity is not None:
+        arrays = {name: tensor.float().numpy() for name, tensor in stored.groups.get(GROUP, {}).items()}
+        familiarity = Familiarity.of(arrays, stored.card.familiarity)
     return NetworkSegmenter(
         stored.network,
-        card,
+        stored.card,
         device=device,
         precision=precision,
-        deviations=deviations,
         views=views,
         familiarity=familiarity,
+        deviations=stored.groups.get(POSTERIOR, {}).get(DEVIATIONS),
     )

@@ -45,7 +45,7 @@ def _add_reading(router: APIRouter, store: SessionStore) -> None:
     @router.get("/{session_id}", responses=responses(404, 409))
     def show_session(
         session_id: SessionId,
-        after: Annotated[int, Query(ge=0, le=2**31 - 1, description="leave out earlier steps")] = 0,
+        after: Annotated[int, Query(ge=-1, le=2**31 - 1, description="only what has a higher seq")] = -1,
     ) -> SessionDetail:
         """Everything that the live page shows."""
         return store.session(session_id).detail(after)

@@ -6,7 +6,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from autoscope.records import CommandName, FinishReason, QuantityResult, SpentRecord, TargetRecord
+from autoscope.records import (
+    CommandName,
+    FinishReason,
+    LabelCounts,
+    QuantityResult,
+    SpentRecord,
+    TargetRecord,
+)
 from autoscope.records.models import NumberOrNone, Record
 
 
@@ -44,8 +51,9 @@ class SessionSummary(Record):
 
 
 class VisitRecord(Record):
-    """One field that was measured, or lost: ``values`` are null then."""
+    """One field that was measured, or lost: ``values`` are null then. ``seq``: of its document."""
 
+    seq: int
     step: int
     field: int
     x_um: float
@@ -77,6 +85,7 @@ class EstimateRecord(Record):
     interval would have, where the one that counts is still wider.
     """
 
+    seq: int
     step: int
     fields: int
     quantities: tuple[tuple[NumberOrNone, NumberOrNone, NumberOrNone, NumberOrNone], ...]
@@ -129,7 +138,7 @@ class PendingCommand(Record):
 class SessionDetail(SessionSummary):
     """A session as the live page shows it.
 
-    ``visits`` and ``estimates`` hold only what came after the step that was asked for.
+    ``visits`` and ``estimates`` hold only what was written after the document that was asked for.
     """
 
     last_seq: int
@@ -148,6 +157,7 @@ class SessionDetail(SessionSummary):
     budget: dict[str, float]
     left: TimeLeftRecord | None
     events: tuple[EventRecord, ...]
+    labels: LabelCounts
     pending: tuple[PendingCommand, ...]
 
 

@@ -15,6 +15,7 @@ from autoscope.records import (
     Command,
     CommandTail,
     DocumentTail,
+    LabelCounts,
     QuantityResult,
     SessionView,
     TargetRecord,
@@ -61,11 +62,11 @@ class LiveSession:
             self._refresh()
             return SessionSummary.model_validate(self._summary())
 
-    def detail(self, after: int = 0) -> SessionDetail:
+    def detail(self, after: int = -1) -> SessionDetail:
         """Everything that the live page shows.
 
         Args:
-            after: visits and estimates up to this step are left out.
+            after: visits and estimates up to the document of this ``seq`` are left out.
 
         Raises:
             RecordError: it is damaged.
@@ -85,14 +86,15 @@ class LiveSession:
                     "model": started.model.kind if started else "",
                     "map": self.map,
                     "overview_frames": len(story.overview),
-                    "visits": tuple(v for v in story.visits if v.step > after),
-                    "estimates": tuple(e for e in story.estimates if e.step > after),
+                    "visits": tuple(v for v in story.visits if v.seq > after),
+                    "estimates": tuple(e for e in story.estimates if e.seq > after),
                     "decisions": tuple(story.decisions),
                     "frame": None if story.frame is None else _place(story),
                     "spent": story.spent,
                     "budget": self._budget(),
                     "left": self._left(),
                     "events": tuple(story.events),
+                    "labels": LabelCounts(requested=len(story.asked), answered=len(story.answered)),
                     "pending": self._pending(),
                 }
             )

@@ -13,6 +13,8 @@ from autoscope.records import (
     FinishedDocument,
     FocusDocument,
     FrameDocument,
+    LabelAnswerDocument,
+    LabelChoiceDocument,
     ObservationDocument,
     QuantityResult,
     ResumedDocument,
@@ -44,6 +46,8 @@ class Story:
         self.clock_s = 0.0
         self.measuring_since: tuple[float, int] | None = None
         self.taken_up: set[str] = set()
+        self.asked: set[int] = set()
+        self.answered: set[int] = set()
         self.begun = ""
         self.last_seq, self.updated = -1, ""
         self._open: dict[int, DecisionDocument] = {}
@@ -122,7 +126,8 @@ class Story:
         del self._open[document.step], self._values[document.step]
         self.visits.append(
             VisitRecord(
-                step=document.step, field=document.field, x_um=decision.x_um, y_um=decision.y_um,
+                seq=document.seq, step=document.step, field=document.field,
+                x_um=decision.x_um, y_um=decision.y_um,
                 frame=self._frames.get(document.field), values=tuple(values), note=document.note,
             )
         )  # fmt: skip
@@ -137,13 +142,28 @@ class Story:
             for q in document.quantities
         )
         fields = max(q.fields_measured for q in document.quantities) if document.quantities else 0
-        self.estimates.append(EstimateRecord(step=document.step, fields=fields, quantities=row))
+        self.estimates.append(
+            EstimateRecord(seq=document.seq, step=document.step, fields=fields, quantities=row)
+        )
 
     @_take.register
     def _(self, document: CommandDocument) -> None:
         self.taken_up.add(document.id)
         by = f" by {document.by}" if document.by else ""
         self._say(document, f"{document.command} asked for{by}")
+
+    @_take.register
+    def _(self, document: LabelChoiceDocument) -> None:
+        if document.request is not None:
+            self.asked.add(document.request)
+            self._say(document, f"experts are asked about field {document.field}")
+
+    @_take.register
+    def _(self, document: LabelAnswerDocument) -> None:
+        if document.values:
+            self.answered.add(document.request)
+        said = document.note or f"answered by {document.expert}"
+        self._say(document, f"field {document.field}: {said}")
 
     @_take.register
     def _(self, document: WarningDocument) -> None:

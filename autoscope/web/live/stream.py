@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from autoscope.core import RecordError
-from autoscope.records import Document, DocumentTail, open_session
+from autoscope.records import Document, DocumentTail, SessionView
 
 POLL_S = 0.25
 """How often the file's size is looked at for each watcher."""
@@ -34,11 +34,10 @@ class Watchers:
         """
         self.count += 1
         try:
-            tail, quiet_s = DocumentTail(folder), 0.0
+            view, tail, quiet_s = SessionView(folder), DocumentTail(folder), 0.0
             yield b"retry: 2000\n\n"
             while not self._closing.is_set():
-                running = await asyncio.to_thread(_running, folder)
-                text = await asyncio.to_thread(_next, tail, after)
+                running, text = await asyncio.to_thread(_look, view, tail, after)
                 if text or quiet_s > _KEEP_ALIVE_S:
                     yield text or b": still here\n\n"
                     quiet_s = 0.0
@@ -57,16 +56,13 @@ class Watchers:
             return
 
 
-def _running(folder: Path) -> bool:
-    return open_session(folder).running
-
-
-def _next(tail: DocumentTail, after: int) -> bytes:
+def _look(view: SessionView, tail: DocumentTail, after: int) -> tuple[bool, bytes]:
+    """Whether the session was running, and then what was new in it: so nothing of its end is missed."""
     try:
-        documents = tail.read()
-    except RecordError as error:
-        return f"event: problem\ndata: {str(error).splitlines()[0]}\n\n".encode()
-    return b"".join(_event(document) for document in documents if document.seq > after)
+        running, documents = view.running, tail.read()
+    except (RecordError, OSError) as error:  # damaged, or the folder is gone
+        return False, f"event: problem\ndata: {str(error).splitlines()[0]}\n\n".encode()
+    return running, b"".join(_event(document) for document in documents if document.seq > after)
 
 
 def _event(document: Document) -> bytes:

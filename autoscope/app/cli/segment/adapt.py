@@ -25,5 +25,5 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"path": str(options.output), "sha256": card.sha256, "frames": frames}))
     else:
-        print(f"{options.output}: adapted to {frames} frames; how good it is now is not known")
+        print(f"{options.output}: adapted to {frames} frame(s); how good it is now is not known")
     return OK

@@ -15,6 +15,7 @@ export function showAnswers(place, session) {
     const met = quantity.target_met;
     card.verdict.className = met ? "met" : "unmet";
     card.verdict.textContent = met ? "target reached" : "not narrow enough yet";
+    card.covers.textContent = quantity.covers === "expert-corrected" ? "corrected by experts" : "";
     card.wanted.textContent = wanted === null ? "" : `wanted: ± ${number(wanted * factor, 2)} ${unit}`
       + ` at ${100 * quantity.confidence} %, ${quantity.fields_measured} fields`;
     drawConvergence(card.canvas, session.estimates, k, quantity, wanted, factor);
@@ -27,13 +28,14 @@ function unknown(target) {
 
 function add(place, k) {
   const made = (kind) => document.createElement(kind);
-  const card = { box: made("div"), title: made("h2"), value: made("div"), verdict: made("span"), wanted: made("span"), canvas: made("canvas") };
+  const card = { box: made("div"), title: made("h2"), value: made("div"), verdict: made("span"), covers: made("span"), wanted: made("span"), canvas: made("canvas") };
   card.box.className = "answer";
   card.value.className = "value";
   card.wanted.className = "soft";
   const row = made("p");
   row.className = "row";
-  row.append(card.verdict, card.wanted);
+  card.covers.className = "met";
+  row.append(card.verdict, card.covers, card.wanted);
   card.canvas.setAttribute("role", "img");
   card.canvas.setAttribute("aria-label", "Estimate and interval against the fields measured");
   card.box.append(card.title, card.value, row, card.canvas);

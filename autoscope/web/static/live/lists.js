@@ -22,6 +22,7 @@ export function showHeadline(session) {
   const facts = [
     session.microscope, session.operator && `operator ${session.operator}`, `policy ${session.policy}`,
     `model ${session.model}`, `${session.fields_measured} of ${session.fields_in_region} fields`,
+    session.labels.requested && `experts asked ${session.labels.requested}, answered ${session.labels.answered}`,
   ];
   document.getElementById("facts").textContent = facts.filter(Boolean).join(" · ");
 }

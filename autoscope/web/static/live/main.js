@@ -23,7 +23,7 @@ async function refresh() {
     return;
   }
   due = false;
-  asked = getJson(`${path}?after=${session?.step ?? 0}`).then(take).catch((error) => say(error.message, true));
+  asked = getJson(`${path}?after=${session?.last_seq ?? -1}`).then(take).catch((error) => say(error.message, true));
   await asked;
   setTimeout(() => {
     asked = null;
@@ -34,8 +34,6 @@ async function refresh() {
 function take(news) {
   news.visits = [...(session?.visits ?? []), ...news.visits];
   news.estimates = [...(session?.estimates ?? []), ...news.estimates];
-  const steps = new Set(); // a visit whose estimate was not there yet comes twice
-  news.visits = news.visits.filter((visit) => !steps.has(visit.step) && steps.add(visit.step));
   session = news;
   showHeadline(session);
   showAnswers(byId("answers"), session);
