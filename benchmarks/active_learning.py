@@ -3,7 +3,7 @@
     python benchmarks/active_learning.py --data ../shared/data
     python benchmarks/active_learning.py --series superalloy --strategies random batch --folds 0 1 2
 
-The pool are 400 small square patches of the training images, and a label is the mask of one patch. The model is light,
+The pool are 400 small square patches of training images; a label is the mask of one. The model is light,
 so that many rounds are affordable: fixed features of every pixel (``autoscope.labels.PixelFeatures``) and a
 committee of small random forests on the labelled patches. It starts from two random patches, the same for
 every strategy, and is scored on images of specimens of which it has seen nothing. "needed" is how many labels

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from autoscope.app.cli import label_parsers as labels
 from autoscope.app.cli.arguments import at_least_two as _at_least_two
 from autoscope.app.cli.arguments import new_command as _new
 from autoscope.app.cli.arguments import port as _port
@@ -17,7 +18,8 @@ from autoscope.app.cli.segment import parsers as segment
 def add_all(subparsers: Any) -> None:
     """Adds every command to the parser."""
     for add in (
-        _run, _plan, _report, _specimen, segment.add, classify.add, _benchmark, _serve, _ioc, _doctor,
+        _run, _plan, _report, _specimen, segment.add, classify.add, _benchmark, _serve, labels.add, _ioc,
+        _doctor,
     ):  # fmt: skip
         add(subparsers)
 
