@@ -25,7 +25,12 @@ from typing import Any
 
 import numpy as np
 
+from autoscope.perception.evaluation import Evaluation, ImageScores, evaluate_segmenter, pooled_scores
+from autoscope.perception.library import load_segmenter
+from autoscope.perception.pairs import find_pairs, read_pair
 from autoscope.perception.settings import Architecture, Augmentation, Loss, TrainingSettings
+from autoscope.perception.trainer import TrainingProgress
+from autoscope.perception.training import train_pairs
 
 DEFAULT_LOSS = Loss()
 
@@ -106,13 +111,9 @@ def settings_of(series: Series, args: argparse.Namespace) -> TrainingSettings:
 
 
 def run_fold(name: str, fold: int, args: argparse.Namespace) -> None:
-    from autoscope.perception.evaluation import evaluate_segmenter
-    from autoscope.perception.library import load_segmenter
-    from autoscope.perception.pairs import find_pairs, read_pair
-    from autoscope.perception.training import train_pairs
-
-    series, result = SERIES[name], args.out / f"{name}-{fold}.json"
-    settings = settings_of(series, args)
+    """Trains where there is no model of these settings yet, and scores where there are no scores yet."""
+    series, settings = SERIES[name], settings_of(SERIES[name], args)
+    result = scores_file(name, fold, args)
     if result.exists():
         if json.loads(result.read_text())["settings"] != settings.model_dump(mode="json"):
             raise SystemExit(f"{result} was made with other settings: choose another --out")
@@ -123,33 +124,26 @@ def run_fold(name: str, fold: int, args: argparse.Namespace) -> None:
     if args.labels is not None:
         order = np.random.default_rng(args.seed).permutation(len(training))
         training = [training[i] for i in sorted(order[: args.labels])]
-    began = time.monotonic()
-    said = began
-
-    def progress(now: Any) -> None:
-        nonlocal said
-        if time.monotonic() - said > 20 or now.step == now.steps:
-            said = time.monotonic()
-            print(
-                f"{name} {fold}: step {now.step}/{now.steps}, loss {now.loss:.3f},"
-                f" {now.remaining_s:.0f} s to go",
-                flush=True,
-            )
-
     model = args.out / f"{name}-{fold}.safetensors"
-    train_pairs(
-        training, series.classes, model,
-        settings=settings, encoder_weights=args.encoder_weights, start=args.start, device=args.device,
-        progress=progress,
-    )  # fmt: skip
-    trained_s = time.monotonic() - began
-    segmenter = load_segmenter(model, device=args.device)
+    trained_s = None
+    if not model.exists():
+        began = time.monotonic()
+        train_pairs(
+            training, series.classes, model,
+            settings=settings, encoder_weights=args.encoder_weights, start=args.start, device=args.device,
+            progress=Said(f"{name} {fold}"),
+        )  # fmt: skip
+        trained_s = time.monotonic() - began
+    segmenter = load_segmenter(model, device=args.device, views=args.views)
+    if segmenter.card.hyperparameters != settings:
+        raise SystemExit(f"{model} was trained with other settings: choose another --out")
     found = evaluate_segmenter(segmenter, (read_pair(p, series.classes) for p in held_out))
     content = {
         "series": name,
         "fold": fold,
         "held_out": [p.name for p in held_out],
-        "trained_on": [p.name for p in training],
+        "trained_on": [entry.name for entry in segmenter.card.training_data],
+        "views": args.views,
         "settings": settings.model_dump(mode="json"),
         "training_s": trained_s,
         "evaluation": found.model_dump(mode="json", by_alias=True),
@@ -157,13 +151,34 @@ def run_fold(name: str, fold: int, args: argparse.Namespace) -> None:
     result.write_text(json.dumps(content, indent=2))
 
 
+def scores_file(name: str, fold: int, args: argparse.Namespace) -> Path:
+    """Where the scores of a fold are kept; those with views are kept beside those without."""
+    return Path(args.out / f"{name}-{fold}{'-views' if args.views else ''}.json")
+
+
+class Said:
+    """Progress as a line every 20 s."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._said = name, time.monotonic()
+
+    def __call__(self, now: TrainingProgress) -> None:
+        """Hears of a step."""
+        if time.monotonic() - self._said > 20 or now.step == now.steps:
+            self._said = time.monotonic()
+            print(
+                f"{self._name}: step {now.step}/{now.steps}, loss {now.loss:.3f},"
+                f" {now.remaining_s:.0f} s to go",
+                flush=True,
+            )
+
+
 def table(args: argparse.Namespace) -> dict[str, Any]:
     """Prints scores of every held-out image, and pooled over each series; returns all of it."""
-    from autoscope.perception.evaluation import ImageScores, pooled_scores
-
     summary: dict[str, Any] = {}
+    lines: list[str] = []
     for name, series in SERIES.items():
-        files = [args.out / f"{name}-{fold}.json" for fold in range(len(series.folds))]
+        files = [scores_file(name, fold, args) for fold in range(len(series.folds))]
         results = [json.loads(file.read_text()) for file in files if file.exists()]
         if not results:
             continue
@@ -186,12 +201,28 @@ def table(args: argparse.Namespace) -> dict[str, Any]:
         reached = _reached(pooled, series.goal)
         what, score, goal = series.goal
         print(f"goal: {what} {score} >= {goal}: {reached:.3f} {'reached' if reached >= goal else 'MISSED'}")
+        lines += [_line(name, series, result) for result in results]
         summary[name] = {
             "pooled": pooled.model_dump(mode="json", by_alias=True),
             "training_s": [r["training_s"] for r in results],
             "settings": results[0]["settings"],
         }
+    print("\n| series, fold | goal | reached | |\n|---|---|---|---|", *lines, sep="\n")
     return summary
+
+
+def _line(name: str, series: Series, result: dict[str, Any]) -> str:
+    """One fold as a row of a Markdown table."""
+    found = Evaluation.model_validate(result["evaluation"])
+    what, score, goal = series.goal
+    reached = _reached(found, series.goal)
+    of = ", ".join(f"{c.class_name} IoU {_shown(c.iou)}" for c in found.per_class)
+    verdict = "reached" if reached >= goal else "**missed**"
+    measure = {"iou": "IoU", "f1": "Dice"}[score]
+    return (
+        f"| {name} {result['fold']} ({len(found.images)} images) | {what} {measure} {goal:.2f}"
+        f" | {reached:.3f}, {verdict} | {of} |"
+    )
 
 
 def _reached(pooled: Any, goal: tuple[str, str, float]) -> float:
@@ -244,6 +275,7 @@ def main() -> None:
         help="channels of the decoder, coarse to fine",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--views", action="store_true", help="score with mirrored and turned views averaged")
     parser.add_argument("--summary", type=Path, help="write all scores to this one JSON file")
     parser.add_argument("--table", action="store_true", help="only print what there is")
     args = parser.parse_args()

@@ -94,7 +94,7 @@ def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--model", type=Path, help="a trained model instead of random weights")
     parser.add_argument("--encoder", default="resnet18")
@@ -106,17 +106,25 @@ def main() -> None:
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
     parser.add_argument("--exported", action="store_true", help="time the network in onnxruntime too")
     parser.add_argument("--memory", action="store_true", help="only the peak memory on a wide frame")
-    args = parser.parse_args()
+    return parser.parse_args()
 
+
+def loaded(args: argparse.Namespace) -> tuple[NetworkSegmenter, torch.nn.Module, ModelCard]:
+    """What is timed, and the network alone."""
+    if args.model is None:
+        network, card = untrained(args.encoder, args.classes)
+        return NetworkSegmenter(network, card, device=args.device, precision=args.precision), network, card
+    segmenter = load_segmenter(args.model, device=args.device, precision=args.precision)
+    network, card = read_network(args.model)
+    return segmenter, network, card
+
+
+def main() -> None:
+    args = arguments()
     if args.memory:
         memory(args)
         return
-    if args.model is None:
-        network, card = untrained(args.encoder, args.classes)
-        segmenter = NetworkSegmenter(network, card, device=args.device, precision=args.precision)
-    else:
-        segmenter = load_segmenter(args.model, device=args.device, precision=args.precision)
-        network, card = read_network(args.model)
+    segmenter, network, card = loaded(args)
     device = torch.device("cuda" if args.device != "cpu" and torch.cuda.is_available() else "cpu")
     network = network.to(device).to(memory_format=torch.channels_last)
     edge = -(-args.edge // card.architecture.stride_px) * card.architecture.stride_px

@@ -1,6 +1,7 @@
 """Trains the small models for synthetic specimens that come with autoscope.
 
     python benchmarks/train_shipped_models.py pearlite inclusions superalloy
+    python benchmarks/train_shipped_models.py --familiarity    # only fits what the models know as familiar
 
 Specimens are generated from training seeds only (`FIRST_TRAINING_SEED` and above), imaged through the
 simulated microscope at the settings of the shipped configurations with varying dwell and focus, and labelled
@@ -14,7 +15,7 @@ import argparse
 import math
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,9 @@ from autoscope.perception.segmentation import Pixels
 from autoscope.perception.settings import Architecture, Augmentation, Preprocessing, TrainingSettings
 from autoscope_simulators import Imperfections, SimulatedMicroscope, SpecimenFile, write_specimen
 from autoscope_simulators.synthetic import FIRST_TRAINING_SEED, generate
+
+FAMILIAR_FRAMES = 5
+"""Frames of each specimen that familiarity is fitted to."""
 
 MODELS = Path(__file__).parents[1] / "autoscope" / "perception" / "models"
 
@@ -87,9 +91,12 @@ def settings_of(recipe: Recipe, steps: int, held_out: tuple[str, ...]) -> Traini
     )  # fmt: skip
 
 
-def render(kind: str, folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def render(
+    kind: str, folder: Path, *, frames_each: int | None = None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Images and labels to files; returns the class names and the names of the frames held out."""
     recipe = RECIPES[kind]
+    recipe = replace(recipe, frames=frames_each or recipe.frames)
     (folder / "images").mkdir()
     (folder / "masks").mkdir()
     held_out: list[str] = []
@@ -199,15 +206,33 @@ def train_kind(kind: str, steps: int, output: Path) -> None:
         )
 
 
+def fit_familiarity_of(kind: str, output: Path) -> None:
+    """Renders frames as for training and fits the familiarity of the model that is there already."""
+    from autoscope.images import read_micrograph
+    from autoscope.perception.familiarity_fitting import fit_familiarity
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        render(kind, folder, frames_each=FAMILIAR_FRAMES)
+        files = sorted((folder / "images").iterdir())
+        pixels = (read_micrograph(file).pixels for file in files)
+        card = fit_familiarity(output / f"{kind}.safetensors", pixels)
+    print(f"{kind}: {card.familiarity}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("kinds", nargs="*", choices=sorted(RECIPES), default=sorted(RECIPES))
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("-o", "--output", type=Path, default=MODELS)
+    parser.add_argument("--familiarity", action="store_true", help="fit only the familiarity of models there")
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
     for kind in args.kinds:
-        train_kind(kind, args.steps, args.output)
+        if args.familiarity:
+            fit_familiarity_of(kind, args.output)
+        else:
+            train_kind(kind, args.steps, args.output)
 
 
 if __name__ == "__main__":

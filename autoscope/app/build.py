@@ -183,6 +183,7 @@ def settings_of(config: Config, specimen: SpecimenFile | None, microscope: Micro
         focus_every_s=config.focus.every_s,
         sharpness_drop=config.focus.sharpness_drop,
         recovery=recovery_of(config.recovery),
+        unfamiliar=config.model.unfamiliar,
     )
 
 
@@ -223,19 +224,24 @@ def timing_from(t: TimingConfig) -> Timing:
 
 def microscope_of(config: Config, specimen: SpecimenFile) -> SimulatedMicroscope:
     """The simulated microscope over a specimen."""
-    i = config.microscope.imperfections
     return SimulatedMicroscope(
         specimen,
         envelope=envelope_of(config, specimen),
         budget=budget_of(config),
         seed=config.seed,
         timing=timing_of(config),
-        imperfections=Imperfections.ideal()
-        if i.ideal
-        else Imperfections(pixel_size_error=i.pixel_size_error),
+        imperfections=imperfections_of(config),
         time_scale=config.microscope.time_scale,
         working_distance_mm=config.beam.working_distance_mm,
     )
+
+
+def imperfections_of(config: Config) -> Imperfections:
+    """What is not perfect about the simulated microscope."""
+    i = config.microscope.imperfections
+    if i.ideal:
+        return Imperfections.ideal()
+    return Imperfections(**i.model_dump(exclude={"ideal"}))
 
 
 def epics_microscope_of(config: Config) -> EpicsMicroscope:

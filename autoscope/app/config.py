@@ -67,6 +67,11 @@ class ImperfectionsConfig(Section):
 
     ideal: bool = False
     pixel_size_error: Number = 0.0
+    relief_per_mm2: NotNegative = 0.0
+    relief_um: Number = 150.0
+    charging_per_mm2: NotNegative = 0.0
+    charging_strength: NotNegative = 1.0
+    patch_radius_um: Positive = 40.0
 
 
 class MicroscopeConfig(Section):
@@ -76,6 +81,8 @@ class MicroscopeConfig(Section):
     specimen: str | None = None
     specimen_seed: Annotated[int, Field(ge=0)] = 0
     specimen_size_um: tuple[Positive, Positive] | None = None
+    specimen_foreign: tuple[str, ...] = ()
+    specimen_foreign_share: NotNegative = 0.0
     time_scale: NotNegative = 0.0
     timing: TimingConfig = TimingConfig()
     imperfections: ImperfectionsConfig = ImperfectionsConfig()
@@ -201,6 +208,7 @@ class ModelConfig(Section):
     weights: Path | None = None
     classes: tuple[str, ...] = ()
     thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = None
+    unfamiliar: Literal["worst_case", "warn", "off"] = "worst_case"
 
     @model_validator(mode="after")
     def _fits_kind(self) -> ModelConfig:

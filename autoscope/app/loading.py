@@ -43,7 +43,7 @@ def config_from(
 ) -> Config:
     """Checks a configuration that was read already; see :func:`load_config`."""
     for item in overrides:
-        _override(document, item)
+        override(document, item)
     _absolute_paths(document, Path.cwd())
     if seed is not None:
         document["seed"] = seed
@@ -88,7 +88,12 @@ def dump_config(config: Config) -> str:
     return tomli_w.dumps(document)
 
 
-def _override(document: dict[str, Any], item: str) -> None:
+def override(document: dict[str, Any], item: str) -> None:
+    """Replaces a value of a document, in place, by what ``"key.path=value"`` says; see :func:`load_config`.
+
+    Raises:
+        ConfigurationError: it does not read like that, or the path leads nowhere.
+    """
     key, equals, text = item.partition("=")
     if not equals or not key.strip():
         raise ConfigurationError(f"--set {item!r}: write key.path=value, such as targets.0.half_width=0.02")

@@ -20,6 +20,18 @@ from autoscope.session import Measurer, Prepared, SegmentingMeasurer
 from autoscope.survey import FieldGrid, Statistics, Survey, Target
 from autoscope_simulators import SpecimenFile
 
+CANNOT_TELL = (
+    "the model cannot tell frames that it was not made for (defocused, charged, empty, of another material):"
+    " they are measured like all others; 'autoscope segment familiarity' teaches it"
+)
+"""What the report says of a model without familiarity."""
+
+THRESHOLDS_CANNOT_TELL = (
+    "thresholds cannot tell frames that they were not made for (defocused, charged, empty, of another"
+    ' material): they are measured like all others; model.kind = "segmentation" can'
+)
+"""What the report says of thresholds."""
+
 
 def preparer(
     config: Config, specimen: SpecimenFile | None, grid: FieldGrid, model: ModelChoice, microscope: Microscope
@@ -106,7 +118,9 @@ def _measurer(
 
         segmenter = load_segmenter(model.weights)
         asking = config.labels.queue is not None
-        return SegmentingMeasurer(segmenter, grid, measures, specimen, keep_probability=asking), ()
+        unsaid = segmenter.tells_unfamiliar or config.model.unfamiliar == "off"
+        measurer = SegmentingMeasurer(segmenter, grid, measures, specimen, keep_probability=asking)
+        return measurer, () if unsaid else (CANNOT_TELL,)
     return _threshold(config, specimen, grid, frames)
 
 
@@ -125,6 +139,8 @@ def _threshold(
         thresholds = fit_thresholds([p for p in pixels if p.size], len(classes))
         said = ", ".join(f"{value:.3f}" for value in thresholds)
         notes = (f"grey-level thresholds from multi-Otsu on the overview, frozen for the session: {said}",)
+    if config.model.unfamiliar != "off":
+        notes = (*notes, THRESHOLDS_CANNOT_TELL)
     segmenter = ThresholdSegmenter(classes, thresholds)
     return SegmentingMeasurer(segmenter, grid, targets_of(config), specimen), notes
 

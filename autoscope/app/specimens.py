@@ -13,6 +13,7 @@ from autoscope.app.config import SYNTHETIC, MicroscopeConfig
 from autoscope.core import ConfigurationError, nearest
 from autoscope_simulators import SpecimenFile, write_specimen
 from autoscope_simulators.synthetic import KINDS, generate
+from autoscope_simulators.synthetic.foreign import foreign_problems, plant_foreign
 
 Announce = Callable[[str], None]
 
@@ -39,12 +40,18 @@ def specimen_path(config: MicroscopeConfig, announce: Announce | None = None) ->
             f"microscope.specimen: no synthetic specimen {kind!r}{nearest(kind, list(KINDS))};"
             f" there are {', '.join(KINDS)}"
         )
+    if problems := foreign_problems(config.specimen_foreign, config.specimen_foreign_share):
+        raise ConfigurationError(*(f"microscope.specimen_foreign: {problem}" for problem in problems))
     path = _cached(kind, config)
     if not path.exists():
         if announce is not None:
             announce(f"generating the synthetic specimen {kind!r} (once)")
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_specimen(generate(kind, seed=config.specimen_seed, size_um=config.specimen_size_um), path)
+        data = generate(kind, seed=config.specimen_seed, size_um=config.specimen_size_um)
+        planted = plant_foreign(
+            data, config.specimen_foreign, config.specimen_foreign_share, seed=config.specimen_seed
+        )
+        write_specimen(planted, path)
     return path
 
 
@@ -58,7 +65,11 @@ def _cached(kind: str, config: MicroscopeConfig) -> Path:
     extent = "default" if size is None else f"{size[0]:g}x{size[1]:g}"
     spectra = "" if find_spec("xraylib") else "-no-spectra"
     folder = Path(platformdirs.user_cache_dir("autoscope")) / "specimens"
-    return folder / f"{kind}-{config.specimen_seed}-{extent}-{_generator_hash()}{spectra}.h5"
+    planted = ""
+    if config.specimen_foreign_share > 0:
+        planted = f"-{'+'.join(config.specimen_foreign)}-{config.specimen_foreign_share:g}"
+    name = f"{kind}-{config.specimen_seed}-{extent}{planted}-{_generator_hash()}{spectra}.h5"
+    return folder / name
 
 
 def _generator_hash() -> str:

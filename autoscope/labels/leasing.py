@@ -69,8 +69,32 @@ def end(connection: Connection, lease_id: int, request_id: int, outcome: str, re
 def take(connection: Connection, expert: str, now_s: float, lease_s: float) -> Lease | None:
     """Leases the next request to an expert, None where nothing is left for them."""
     row = _next(connection, expert)
+    return None if row is None else _grant(connection, row, expert, now_s, lease_s)
+
+
+def take_this(connection: Connection, request_id: int, expert: str, now_s: float, lease_s: float) -> Lease:
+    """Leases one request to an expert, whoever would be next.
+
+    Raises:
+        UnknownRequest: there is no such request.
+        LeaseExpired: somebody holds it, it was withdrawn, or this expert has answered or skipped it.
+    """
+    request = request_of(connection, request_id)
+    free = select(_r.id, _r.state, _r.answers).where(
+        _r.id == request_id, _r.state != "superseded", ~_leased_by(), ~_touched_by(expert)
+    )
+    row = connection.execute(free).one_or_none()
     if row is None:
-        return None
+        raise LeaseExpired(
+            f"request {request_id} ({request.state}) cannot be given to {expert}: somebody holds it, it was"
+            " withdrawn, or they have answered or skipped it already"
+        )
+    return _grant(connection, row, expert, now_s, lease_s)
+
+
+def _grant(
+    connection: Connection, row: Row[*tuple[Any, ...]], expert: str, now_s: float, lease_s: float
+) -> Lease:
     lease = {
         "token": secrets.token_urlsafe(24),
         "request_id": row.id,

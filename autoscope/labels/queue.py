@@ -146,6 +146,21 @@ class LabelQueue(QueueReader):
             leasing.expire(connection, now_s)
             return leasing.take(connection, name, now_s, self._lease_s)
 
+    def lease_this(self, request_id: int, expert: str) -> Lease:
+        """Gives an expert one request, whoever would be next: for answers that were made elsewhere.
+
+        Raises:
+            ExpertError: nobody can be called this.
+            UnknownRequest: there is no such request.
+            LeaseExpired: somebody holds it, it was withdrawn, or this expert has answered or skipped it.
+        """
+        name = leasing.checked_name(expert)
+        with self._database.writing() as connection:
+            now_s = self._clock()
+            leasing.register(connection, name, now_s)
+            leasing.expire(connection, now_s)
+            return leasing.take_this(connection, request_id, name, now_s, self._lease_s)
+
     def renew(self, request_id: int, token: str) -> Lease:
         """Makes a lease last its whole time again, from now.
 

@@ -35,7 +35,8 @@ def adapt(
 ) -> ModelCard:
     """Writes a model whose batch normalisation has seen frames of a new condition.
 
-    No label is used. What was fitted to the old model, and its scores, are not carried over.
+    No label is used. The old model's scores, its calibration and whatever else was fitted to it are not
+    carried over.
 
     Args:
         model: the ``.safetensors`` file to begin with.
@@ -136,6 +137,7 @@ def _write(
     new = card.model_copy(
         update={
             "held_out": None,
+            "calibration": None,
             "adaptation": adaptation,
             "weights_sha256": tensors_sha256(tensors),
         }

@@ -16,7 +16,8 @@ from autoscope.perception.settings import Architecture
 class ReducedNetwork(nn.Module):
     """A network that sees an image reduced, and gives scores of the full size.
 
-    Its parts keep their names, so that weights fit with and without the reduction.
+    Its parts keep their names, so that weights fit with and without the reduction; the scores are enlarged at
+    the end of the ``segmentation_head``.
 
     Args:
         network: of segmentation-models-pytorch.
@@ -27,14 +28,17 @@ class ReducedNetwork(nn.Module):
         super().__init__()
         self.encoder = network.get_submodule("encoder")
         self.decoder = network.get_submodule("decoder")
-        self.segmentation_head = network.get_submodule("segmentation_head")
+        self.segmentation_head = nn.Sequential(
+            *network.get_submodule("segmentation_head").children(),
+            nn.Upsample(scale_factor=float(reduction), mode="bilinear"),
+        )
         self.reduction = reduction
 
     def forward(self, images: Tensor) -> Tensor:
         """Scores ``batch x classes x height x width`` of images ``batch x 1 x height x width``."""
         small = functional.avg_pool2d(images, self.reduction)
-        scores = self.segmentation_head(self.decoder(self.encoder(small)))
-        return functional.interpolate(scores, scale_factor=self.reduction, mode="bilinear")
+        scores: Tensor = self.segmentation_head(self.decoder(self.encoder(small)))
+        return scores
 
 
 def build_network(architecture: Architecture, n_classes: int, *, seed: int = 0) -> nn.Module:
@@ -60,7 +64,12 @@ def build_network(architecture: Architecture, n_classes: int, *, seed: int = 0) 
             f"encoder {encoder!r} cannot be built with depth {architecture.depth} and a"
             f" {architecture.kind} decoder: {error}"
         ) from error
-    return network if architecture.reduction == 1 else ReducedNetwork(network, architecture.reduction)
+    return reduced(network, architecture.reduction)
+
+
+def reduced(network: nn.Module, reduction: int) -> nn.Module:
+    """The same network, weights shared, for images that it is to see reduced."""
+    return network if reduction == 1 else ReducedNetwork(network, reduction)
 
 
 def _built(architecture: Architecture, n_classes: int) -> nn.Module:

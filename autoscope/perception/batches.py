@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from autoscope.perception.settings import TrainingSettings
 
 
 class Batches:
-    """Draws the batches of a training run.
+    """Draws the batches of a training run, at the scale at which the network sees the images.
 
     Args:
         labelled: the training images.
@@ -39,31 +40,59 @@ class Batches:
         device: torch.device,
     ) -> None:
         self._settings, self._device = settings, device
-        labels = [_without_rim(one, settings.unsure_rim_px) for one in labelled]
+        self._crop_px = settings.crop_px // settings.architecture.reduction
+        labels = [
+            reduced_labels(_without_rim(one, settings.unsure_rim_px), settings.architecture.reduction)
+            for one in labelled
+        ]
         self._images = [self._prepared(one, label) for one, label in zip(labelled, labels, strict=True)]
         weights = class_weights(labels, n_classes, settings.loss.balance)
         self.class_weights = None if weights is None else weights.to(device)
         self._sampler = CropSampler(
             labels,
             n_classes,
-            settings.crop_px,
+            self._crop_px,
             settings.balanced_share,
             component_rng(settings.seed, "crop places"),
         )
 
     def draw(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Normalised crops ``batch x 1 x crop x crop``, and their labels ``batch x crop x crop``."""
+        """Normalised crops ``batch x 1 x crop x crop`` at the reduced scale, and labels without the 1."""
         settings = self._settings
         centres = self._sampler.draw(rng, settings.batch)
-        grey, labels = draw_batch(self._images, centres, settings.crop_px, settings.augmentation, rng)
+        grey, labels = draw_batch(self._images, centres, self._crop_px, settings.augmentation, rng)
         normalised = (grey - settings.preprocessing.mean) / settings.preprocessing.deviation
         return normalised.contiguous(memory_format=torch.channels_last), labels
 
     def _prepared(self, one: LabelledImage, labels: NDArray[np.uint8]) -> PreparedImage:
-        grey = grey_levels(one.micrograph.pixels, self._settings.preprocessing).astype(np.float16)
+        grey = grey_levels(one.micrograph.pixels, self._settings.preprocessing)
+        grey = _squares(grey, self._settings.architecture.reduction).mean(axis=-1).astype(np.float16)
         return PreparedImage(
             torch.from_numpy(grey).to(self._device), torch.tensor(labels, device=self._device)
         )
+
+
+def reduced_labels(labels: NDArray[np.uint8], reduction: int) -> NDArray[np.uint8]:
+    """The most frequent label of every square of pixels; the lowest of those that are equally frequent.
+
+    Args:
+        labels: ``height x width``.
+        reduction: edge of the squares; what does not fill one at the lower and right edges is left out.
+    """
+    if reduction == 1:
+        return labels
+    squares = _squares(labels, reduction)
+    values = np.unique(labels)
+    counts = np.stack([(squares == value).sum(axis=-1) for value in values])
+    found: NDArray[np.uint8] = values[counts.argmax(axis=0)]
+    return found
+
+
+def _squares(image: NDArray[Any], edge: int) -> NDArray[Any]:
+    """``rows x columns x edge^2``: the pixels of every square."""
+    rows, columns = image.shape[0] // edge, image.shape[1] // edge
+    cut = image[: rows * edge, : columns * edge].reshape(rows, edge, columns, edge)
+    return cut.swapaxes(1, 2).reshape(rows, columns, edge * edge)
 
 
 def _without_rim(one: LabelledImage, rim_px: int) -> NDArray[np.uint8]:

@@ -16,6 +16,8 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
 
 from autoscope.core import ModelError, nearest
+from autoscope.perception.calibration_card import Calibration
+from autoscope.perception.look import FamiliarityCard
 from autoscope.perception.settings import Architecture, Preprocessing, Settings, TrainingSettings
 
 SCHEMA = "autoscope.segmentation-model/1"
@@ -138,6 +140,8 @@ class ModelCard(Settings):
         hyperparameters: of the training run.
         software: versions of what it ran on.
         weights_sha256: hash of the stored tensors.
+        calibration: what was fitted on images that it was not trained on; None where nothing was.
+        familiarity: how it was fitted; None where the model cannot tell what it does not know.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -157,6 +161,8 @@ class ModelCard(Settings):
     hyperparameters: TrainingSettings
     software: dict[str, str]
     weights_sha256: str
+    calibration: Calibration | None = None
+    familiarity: FamiliarityCard | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -173,7 +179,10 @@ class ModelCard(Settings):
 
     def to_json(self, *, indent: int | None = 2) -> str:
         """The card as JSON text."""
-        return json.dumps(self.model_dump(mode="json", by_alias=True), indent=indent, sort_keys=True)
+        values = self.model_dump(mode="json", by_alias=True)
+        if self.familiarity is None:  # a model from before has the same name as ever
+            del values["familiarity"]
+        return json.dumps(values, indent=indent, sort_keys=True)
 
 
 def read_card(path: Path) -> ModelCard:

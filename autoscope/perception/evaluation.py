@@ -13,7 +13,8 @@ from autoscope.perception.card import ClassScore, require_classes
 from autoscope.perception.devices import Device
 from autoscope.perception.library import load_segmenter
 from autoscope.perception.pairs import LabelledImage, find_pairs, read_pair
-from autoscope.perception.segmentation import Segmenter
+from autoscope.perception.reliability import AreaInterval, Reliability, ReliabilityCounter
+from autoscope.perception.segmentation import Segmentation, Segmenter
 from autoscope.perception.settings import Settings
 
 Confusion = NDArray[np.int64]
@@ -45,6 +46,8 @@ class ImageScores(Settings):
         accuracy: share of the pixels that are right.
         per_class: one entry for each class.
         area_fractions: likewise.
+        area_intervals: likewise; empty where the model was not calibrated or nobody asked.
+        score: mean entropy of the pixels, nats; None where nobody asked.
     """
 
     image: str
@@ -52,6 +55,8 @@ class ImageScores(Settings):
     accuracy: float
     per_class: tuple[ClassScore, ...]
     area_fractions: tuple[AreaFraction, ...]
+    area_intervals: tuple[AreaInterval, ...] = ()
+    score: float | None = None
 
 
 class Evaluation(Settings):
@@ -64,6 +69,7 @@ class Evaluation(Settings):
         per_class: one entry for each class.
         confusion: pixels; rows are the truth, columns the prediction.
         images: scores of each image.
+        reliability: of probabilities and uncertainty; None where nobody asked or the segmenter has none.
     """
 
     classes: tuple[str, ...]
@@ -72,6 +78,12 @@ class Evaluation(Settings):
     per_class: tuple[ClassScore, ...]
     confusion: tuple[tuple[int, ...], ...]
     images: tuple[ImageScores, ...]
+    reliability: Reliability | None = None
+
+    @property
+    def worst_first(self) -> tuple[ImageScores, ...]:
+        """The images, that of the smallest mean intersection over union first."""
+        return tuple(sorted(self.images, key=lambda one: (one.mean_iou is None, one.mean_iou or 0.0)))
 
 
 def evaluate(
@@ -84,7 +96,7 @@ def evaluate(
     views: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Evaluates a stored model on the images of a folder.
+    """Evaluates a stored model on the images of a folder, with its reliability.
 
     Args:
         model: its ``.safetensors`` file.
@@ -110,21 +122,73 @@ def evaluate(
             if progress is not None:
                 progress(done + 1, len(pairs))
 
-    return evaluate_segmenter(segmenter, read())
+    return evaluate_segmenter(segmenter, read(), plain=segmenter.plain())
 
 
-def evaluate_segmenter(segmenter: Segmenter, labelled: Iterable[LabelledImage]) -> Evaluation:
-    """Evaluates any segmenter on labelled images, one after the other."""
+def evaluate_segmenter(
+    segmenter: Segmenter, labelled: Iterable[LabelledImage], *, plain: Segmenter | None = None
+) -> Evaluation:
+    """Evaluates any segmenter on labelled images, one after the other.
+
+    Args:
+        segmenter: what is evaluated.
+        labelled: the images.
+        plain: the same without calibration, to compare its entropy; reliability is found only with it.
+    """
     names = segmenter.class_names
     pooled = np.zeros((len(names), len(names)), dtype=np.int64)
     images = []
+    counter = None if plain is None else ReliabilityCounter(len(names))
     for one in labelled:
-        pixel_nm = one.micrograph.pixel_nm
-        found = segmenter.segment(one.micrograph.pixels, float("nan") if pixel_nm is None else pixel_nm)
+        pixel_nm = float("nan") if one.micrograph.pixel_nm is None else one.micrograph.pixel_nm
+        wanted = counter is not None
+        found = segmenter.segment(one.micrograph.pixels, pixel_nm, probability=wanted, uncertainty=wanted)
         confusion = confusion_matrix(one.labels, found.labels, len(names))
-        images.append(image_scores(one.name, confusion, names))
+        scores = image_scores(one.name, confusion, names)
+        if plain is not None and counter is not None and found.uncertainty is not None:
+            scores = _with_reliability(scores, found, one, plain, counter)
+        images.append(scores)
         pooled += confusion
-    return pooled_scores(pooled, names, images)
+    evaluation = pooled_scores(pooled, names, images)
+    if counter is None or all(image.score is None for image in images):
+        return evaluation
+    return evaluation.model_copy(update={"reliability": counter.result()})
+
+
+def area_intervals(
+    found: Segmentation, truth: Sequence[float] | None = None, *, level: float = 0.9
+) -> tuple[AreaInterval, ...]:
+    """The intervals of a frame's area fractions, and whether they hold the truth where it is known."""
+    areas = () if found.uncertainty is None else found.uncertainty.areas
+    made = []
+    for number, area in enumerate(areas):
+        low, high = area.interval(level)
+        covered = None if truth is None else bool(low <= truth[number] <= high)
+        made.append(
+            AreaInterval(class_name=area.class_name, mean=area.mean, low=low, high=high, covered=covered)
+        )
+    return tuple(made)
+
+
+def _with_reliability(
+    scores: ImageScores,
+    found: Segmentation,
+    image: LabelledImage,
+    plain: Segmenter,
+    counter: ReliabilityCounter,
+) -> ImageScores:
+    """Adds a frame to the counter, and to its scores what is known of their uncertainty."""
+    if found.uncertainty is None or found.probability is None:
+        return scores
+    wrong = found.labels != image.labels
+    counter.add(image.labels, found.labels, found.probability)
+    counter.add_entropy("total", found.uncertainty.total, wrong)
+    softmax = plain.segment(image.micrograph.pixels, found.pixel_nm, uncertainty=True).uncertainty
+    if softmax is not None:
+        counter.add_entropy("softmax", softmax.total, wrong)
+    intervals = area_intervals(found, [area.truth for area in scores.area_fractions])
+    counter.add_coverage(intervals)
+    return scores.model_copy(update={"area_intervals": intervals, "score": found.uncertainty.score})
 
 
 def confusion_matrix(truth: NDArray[np.uint8], predicted: NDArray[np.uint8], n_classes: int) -> Confusion:

@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from autoscope.perception.uncertainty import CalibratedHead
+
 TILE_PX = 1024
 """Frames up to this edge go through the network in one piece."""
 MARGIN_PX = 128
@@ -32,6 +34,48 @@ class Tile:
     columns: slice
     kept_rows: slice
     kept_columns: slice
+
+
+@dataclass(frozen=True, slots=True)
+class HeadTile:
+    """What the network says of one tile.
+
+    Attributes:
+        target: where the kept part belongs in the frame.
+        inside: where the kept part lies in the tile.
+        scores: ``classes x height x width`` of the whole tile.
+        features: ``channels x ...`` of the whole tile, what the last layers make scores from; None unless
+            asked for.
+    """
+
+    target: tuple[slice, slice]
+    inside: tuple[slice, slice]
+    scores: Tensor
+    features: Tensor | None
+
+    @property
+    def kept_scores(self) -> Tensor:
+        """``classes x height x width`` of the kept part."""
+        return self.scores[:, self.inside[0], self.inside[1]]
+
+
+@dataclass(frozen=True, slots=True)
+class UncertainPixels:
+    """Of a frame.
+
+    Attributes:
+        labels: ``height x width``.
+        probability: ``classes x height x width``; None unless asked for.
+        total: ``height x width`` entropy, nats.
+        aleatoric: the part of it that is not from the weights.
+        mean_nats: mean of the total entropy.
+    """
+
+    labels: NDArray[np.uint8]
+    probability: NDArray[np.float16] | None
+    total: NDArray[np.float16]
+    aleatoric: NDArray[np.float16]
+    mean_nats: float
 
 
 def plan_tiles(
@@ -66,6 +110,7 @@ class NetworkRunner:
         dtype: of the arithmetic.
         tile_px: largest edge of a piece.
         margin_px: overlap of pieces.
+        head: what is done to scores; None leaves them as they are.
     """
 
     def __init__(
@@ -78,7 +123,9 @@ class NetworkRunner:
         *,
         tile_px: int = TILE_PX,
         margin_px: int = MARGIN_PX,
+        head: CalibratedHead | None = None,
     ) -> None:
+        self._head = head or CalibratedHead(None, None, None)
         self._network = network.to(device).to(memory_format=torch.channels_last)
         self._stride_px, self._n_classes = stride_px, n_classes
         self._device, self._dtype = device, dtype
@@ -87,44 +134,63 @@ class NetworkRunner:
     def labels(self, image: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Most probable class of every pixel of a normalised ``height x width`` image."""
         found = np.empty(image.shape, dtype=np.uint8)
-        for target, scores in self._scores(image):
-            _paste(found, target, _most_probable(scores))
+        for tile in self.tiles(image):
+            _paste(found, tile.target, _most_probable(self._head.shifted(tile.kept_scores)))
         return found
 
     def labels_and_probability(
         self, image: NDArray[np.float32]
     ) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
-        """The same labels, and the ``classes x height x width`` softmax rounded to half precision."""
+        """The same labels, and the ``classes x height x width`` probability rounded to half precision."""
         labels = np.empty(image.shape, dtype=np.uint8)
         probability = np.empty((self._n_classes, *image.shape), dtype=np.float16)
-        for target, scores in self._scores(image):
-            _paste(labels, target, _most_probable(scores))
-            _paste(probability, target, torch.softmax(scores.float(), dim=0).half().cpu().numpy())
+        for tile in self.tiles(image):
+            _paste(labels, tile.target, _most_probable(self._head.shifted(tile.kept_scores)))
+            _paste(probability, tile.target, _half(self._head.probability(tile.kept_scores)))
         return labels, probability
 
-    def _scores(self, image: NDArray[np.float32]) -> Iterator[tuple[tuple[slice, slice], Tensor]]:
-        """For each tile: where its kept part belongs, and its ``classes x height x width`` scores."""
+    def uncertain(self, image: NDArray[np.float32], *, probability: bool = False) -> UncertainPixels:
+        """The same labels, with entropies rounded to half precision, and the predictive probability."""
+        labels = np.empty(image.shape, dtype=np.uint8)
+        total, aleatoric = (np.empty(image.shape, dtype=np.float16) for _ in range(2))
+        wanted = np.empty((self._n_classes, *image.shape), dtype=np.float16) if probability else None
+        for tile in self.tiles(image, features=self._head.needs_features):
+            with torch.inference_mode():
+                found = self._head.uncertainty(tile.scores, tile.features)
+            rows, columns = tile.inside
+            _paste(labels, tile.target, _most_probable(self._head.shifted(tile.kept_scores)))
+            _paste(total, tile.target, _half(found.total[rows, columns]))
+            _paste(aleatoric, tile.target, _half(found.aleatoric[rows, columns]))
+            if wanted is not None:
+                _paste(wanted, tile.target, _half(found.probability[:, rows, columns]))
+        return UncertainPixels(labels, wanted, total, aleatoric, float(total.mean(dtype=np.float64)))
+
+    def tiles(self, image: NDArray[np.float32], *, features: bool = False) -> Iterator[HeadTile]:
+        """What the network says of each piece of a frame; padding is among it where sizes do not fit."""
         whole = padded(image, self._stride_px)
         height, width = whole.shape
         for tile in plan_tiles(height, width, tile_px=self._tile_px, margin_px=self._margin_px):
             window = torch.from_numpy(np.ascontiguousarray(whole[tile.rows, tile.columns]))
-            scores = self._forward(window[None, None])[0]
-            top = tile.kept_rows.start - tile.rows.start
-            left = tile.kept_columns.start - tile.columns.start
-            kept = scores[
-                :,
-                top : top + tile.kept_rows.stop - tile.kept_rows.start,
-                left : left + tile.kept_columns.stop - tile.kept_columns.start,
-            ]
-            yield (tile.kept_rows, tile.kept_columns), kept
+            scores, inputs = self._forward(window[None, None], features=features)
+            yield HeadTile(
+                (tile.kept_rows, tile.kept_columns),
+                (_within(tile.kept_rows, tile.rows), _within(tile.kept_columns, tile.columns)),
+                scores[0],
+                None if inputs is None else inputs[0],
+            )
 
-    def _forward(self, batch: Tensor) -> Tensor:
+    def _forward(self, batch: Tensor, *, features: bool) -> tuple[Tensor, Tensor | None]:
+        seen: list[Tensor] = []
+        watched = self._network.get_submodule("segmentation_head") if features else None
+        hook = watched.register_forward_pre_hook(lambda _, given: seen.append(given[0])) if watched else None
         self._network.eval()
         batch = batch.to(self._device).contiguous(memory_format=torch.channels_last)
         reduced = self._dtype is not torch.float32
         with torch.inference_mode(), torch.autocast(self._device.type, dtype=self._dtype, enabled=reduced):
             scores: Tensor = self._network(batch)
-        return scores
+        if hook is not None:
+            hook.remove()
+        return scores, seen[0] if seen else None
 
 
 def _spans(length: int, tile_px: int, margin_px: int) -> Iterator[tuple[slice, slice]]:
@@ -135,6 +201,14 @@ def _spans(length: int, tile_px: int, margin_px: int) -> Iterator[tuple[slice, s
     for start in range(0, length, step):
         stop = min(start + step, length)
         yield slice(max(start - margin_px, 0), min(stop + margin_px, length)), slice(start, stop)
+
+
+def _within(kept: slice, whole: slice) -> slice:
+    return slice(kept.start - whole.start, kept.stop - whole.start)
+
+
+def _half(values: Tensor) -> NDArray[np.float16]:
+    return values.half().cpu().numpy()
 
 
 def _paste(whole: NDArray[Any], target: tuple[slice, slice], part: NDArray[Any]) -> None:

@@ -34,7 +34,8 @@ def load_segmenter(
         device: where it is to run.
         precision: of the arithmetic.
         engine: ``"torch"``, ``"onnxruntime"``, or ``"auto"``: onnxruntime where there is no GPU, it is
-            installed, and the exported form of these weights lies beside them under the same name.
+            installed, the exported form of these weights lies beside them under the same name, and the
+            model does not judge how familiar frames are, which the exported form cannot.
         views: whether to average over the mirrored and turned views that training showed; each costs a pass.
 
     Raises:
@@ -53,7 +54,9 @@ def load_segmenter(
     on_processor = (
         engine != "torch" and not views and precision != "bfloat16" and choose_device(device).type == "cpu"
     )
-    exported = exported_beside(path, read_card(path)) if on_processor else None
+    card = read_card(path) if on_processor else None
+    watched = card is not None and card.familiarity is not None and engine == "auto"
+    exported = None if card is None or watched else exported_beside(path, card)
     if exported is not None:
         return load_onnx_segmenter(exported, classes=classes, device=device)
     if engine == "onnxruntime":

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from autoscope.images import Micrograph, read_micrograph, write_index_png
+from autoscope.images import Micrograph, read_micrograph, write_index_png, write_png
 from autoscope.perception.devices import Device
+from autoscope.perception.evaluation import area_intervals
 from autoscope.perception.library import load_segmenter
 from autoscope.perception.output_files import prepare_outputs
+from autoscope.perception.reliability import AreaInterval
 from autoscope.perception.segmentation import Segmentation, Segmenter
 from autoscope.perception.settings import Settings
 
@@ -25,6 +29,10 @@ class PredictedImage(Settings):
         probabilities: the ``.npz`` file with ``probability`` (``classes x height x width`` float16) and
             ``class_names``; None unless asked for.
         area_fractions: share of the image of each class.
+        area_intervals: 90 % interval of each; empty unless asked for and the model was calibrated.
+        score: mean entropy of the pixels, nats; None unless asked for.
+        uncertainty: PNG of the total entropy, 255 where all classes are equally probable; likewise.
+        epistemic: PNG of its part from not knowing the weights, on the same scale; likewise.
         notes: what is to be said of the result.
     """
 
@@ -33,6 +41,10 @@ class PredictedImage(Settings):
     probabilities: Path | None
     area_fractions: dict[str, float]
     notes: tuple[str, ...]
+    area_intervals: tuple[AreaInterval, ...] = ()
+    score: float | None = None
+    uncertainty: Path | None = None
+    epistemic: Path | None = None
 
 
 def predict(
@@ -41,6 +53,7 @@ def predict(
     output: Path,
     *,
     probabilities: bool = False,
+    uncertainty: bool = False,
     device: Device = "auto",
     views: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -52,6 +65,8 @@ def predict(
         images: the files.
         output: folder for the results, made where it is missing; a class map has its image's name.
         probabilities: whether to write class probabilities too.
+        uncertainty: whether to write maps of the uncertainty, into ``uncertainty/`` and ``epistemic/``,
+            and to find intervals of the area fractions.
         device: where the model runs.
         views: whether to average over mirrored and turned views.
         progress: hears how many images are done, and of how many.
@@ -65,7 +80,11 @@ def predict(
     images = [Path(image) for image in images]
     prepare_outputs(images, output, (".png",))
     segmenter = load_segmenter(model, device=device, views=views)
-    return tuple(predict_with(segmenter, images, output, probabilities=probabilities, progress=progress))
+    return tuple(
+        predict_with(
+            segmenter, images, output, probabilities=probabilities, uncertainty=uncertainty, progress=progress
+        )
+    )
 
 
 def predict_with(
@@ -74,6 +93,7 @@ def predict_with(
     output: Path,
     *,
     probabilities: bool = False,
+    uncertainty: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[PredictedImage]:
     """As `predict`, with any segmenter. Reading and writing happen while the segmenter works."""
@@ -81,7 +101,9 @@ def predict_with(
         written: Future[PredictedImage] | None = None
         for done, (path, micrograph) in enumerate(_read_ahead(images, reading)):
             pixel_nm = float("nan") if micrograph.pixel_nm is None else micrograph.pixel_nm
-            found = segmenter.segment(micrograph.pixels, pixel_nm, probability=probabilities)
+            found = segmenter.segment(
+                micrograph.pixels, pixel_nm, probability=probabilities, uncertainty=uncertainty
+            )
             if written is not None:
                 yield written.result()
             written = writing.submit(_write, path, found, output)
@@ -112,6 +134,9 @@ def _write(path: Path, found: Segmentation, output: Path) -> PredictedImage:
         np.savez_compressed(
             probabilities, probability=found.probability, class_names=np.array(found.class_names)
         )
+    unsure = found.uncertainty
+    maps = {} if unsure is None else {"uncertainty": unsure.total, "epistemic": unsure.epistemic}
+    written = {name: _write_map(output / name, path, values, found) for name, values in maps.items()}
     counts = np.bincount(found.labels.ravel(), minlength=len(found.class_names)) / found.labels.size
     return PredictedImage(
         image=path,
@@ -119,4 +144,19 @@ def _write(path: Path, found: Segmentation, output: Path) -> PredictedImage:
         probabilities=probabilities,
         area_fractions=dict(zip(found.class_names, counts.tolist(), strict=True)),
         notes=found.notes,
+        area_intervals=area_intervals(found),
+        score=None if unsure is None else unsure.score,
+        **written,
     )
+
+
+def _write_map(
+    folder: Path, image: Path, entropy: NDArray[np.float16] | None, found: Segmentation
+) -> Path | None:
+    if entropy is None:
+        return None
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{image.stem}.png"
+    largest = math.log(len(found.class_names))
+    write_png(path, np.clip(np.rint(entropy.astype(np.float32) * (255.0 / largest)), 0, 255).astype(np.uint8))
+    return path

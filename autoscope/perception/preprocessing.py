@@ -50,8 +50,13 @@ def grey_levels(pixels: Pixels, preprocessing: Preprocessing) -> NDArray[np.floa
 
 def network_input(pixels: Pixels, preprocessing: Preprocessing) -> NDArray[np.float32]:
     """What the network takes in: normalised grey levels, ``height x width``."""
-    normalised = (grey_levels(pixels, preprocessing) - preprocessing.mean) / preprocessing.deviation
-    return normalised.astype(np.float32, copy=False)
+    return normalised(grey_levels(pixels, preprocessing), preprocessing)
+
+
+def normalised(grey: NDArray[np.float32], preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """Grey levels in [0, 1], ``height x width``, on the scale of the network."""
+    scaled: NDArray[np.float32] = (grey - preprocessing.mean) / preprocessing.deviation
+    return scaled.astype(np.float32, copy=False)
 
 
 def _level_table(pixels: Pixels, preprocessing: Preprocessing) -> NDArray[np.float32]:

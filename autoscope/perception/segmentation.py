@@ -9,7 +9,29 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from autoscope.perception.area_distribution import AreaDistribution
+from autoscope.perception.look import Look
+
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertainty:
+    """How unsure a segmentation is, and why.
+
+    Attributes:
+        total: ``height x width`` entropy of the predictive distribution of each pixel's class, nats.
+        aleatoric: the part that stays however much is learned; None without a posterior.
+        epistemic: the part from not knowing the weights (mutual information); None without a posterior.
+        score: of the frame, its mean total entropy, nats.
+        areas: distribution of the true area fraction of each class; empty where nothing was calibrated.
+    """
+
+    total: NDArray[np.float16]
+    aleatoric: NDArray[np.float16] | None
+    epistemic: NDArray[np.float16] | None
+    score: float
+    areas: tuple[AreaDistribution, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +44,8 @@ class Segmentation:
         pixel_nm: edge of a pixel, nm.
         probability: ``classes x height x width``, only where it was asked for.
         notes: what is to be said of this result, such as an unfamiliar pixel size.
+        uncertainty: only where it was asked for and the segmenter can tell.
+        look: whether the frame resembles those that the model was made for; None where it cannot tell.
     """
 
     labels: NDArray[np.uint8]
@@ -29,6 +53,8 @@ class Segmentation:
     pixel_nm: float
     probability: NDArray[np.float16] | None = None
     notes: tuple[str, ...] = ()
+    uncertainty: Uncertainty | None = None
+    look: Look | None = None
 
 
 class Segmenter(ABC):
@@ -50,13 +76,16 @@ class Segmenter(ABC):
         """Names the segmenter: everything that decides its class maps is in this hash."""
 
     @abstractmethod
-    def segment(self, frame_pixels: Pixels, pixel_nm: float, *, probability: bool = False) -> Segmentation:
+    def segment(
+        self, frame_pixels: Pixels, pixel_nm: float, *, probability: bool = False, uncertainty: bool = False
+    ) -> Segmentation:
         """Segments a frame.
 
         Args:
             frame_pixels: ``height x width``, of any size.
             pixel_nm: edge of a pixel, nm.
             probability: whether class probabilities are wanted too.
+            uncertainty: whether its uncertainty is wanted too.
 
         Raises:
             ImageError: the pixels are not two-dimensional uint8 or uint16, or there are none.

@@ -65,8 +65,8 @@ class Architecture(Settings):
         decoder_channels: ``unet`` and ``unetplusplus``: channels of the decoder's stages, coarse to fine,
             ``depth`` numbers; ``fpn``: of its pyramid and of its branches, two numbers; ``deeplabv3plus`` and
             ``segformer``: one number.
-        reduction: the network sees means over squares of so many px, and its scores are enlarged back: for
-            features whose surroundings decide.
+        reduction: the network sees means over squares of so many px, in training too, and its scores are
+            enlarged back: for features whose surroundings decide.
     """
 
     kind: DecoderKind = "unet"
@@ -137,6 +137,8 @@ class Loss(Settings):
 
 class Augmentation(Settings):
     """How crops are varied. Every number is an amplitude; 0 switches its variation off.
+
+    Lengths in px are those of the image as the network sees it.
 
     Attributes:
         rotation_deg: largest free rotation; 180 also allows plain quarter turns.

@@ -59,8 +59,13 @@ class ThresholdSegmenter(Segmenter):
         content = json.dumps({"classes": self._class_names, "thresholds": self._thresholds})
         return hashlib.sha256(content.encode()).hexdigest()
 
-    def segment(self, frame_pixels: Pixels, pixel_nm: float, *, probability: bool = False) -> Segmentation:
-        """Classes of ``height x width`` pixels; a probability is 1 for the class and 0 for the others."""
+    def segment(
+        self, frame_pixels: Pixels, pixel_nm: float, *, probability: bool = False, uncertainty: bool = False
+    ) -> Segmentation:
+        """Classes of ``height x width`` pixels; a probability is 1 for the class and 0 for the others.
+
+        Thresholds know of no uncertainty: where it is asked for, a note says so.
+        """
         check_pixels(frame_pixels)
         full = int(np.iinfo(frame_pixels.dtype).max)
         shares = np.arange(full + 1) / full
@@ -70,7 +75,8 @@ class ThresholdSegmenter(Segmenter):
         if probability:
             numbers = np.arange(len(self._class_names), dtype=np.uint8)[:, None, None]
             certain = (labels[None] == numbers).astype(np.float16)
-        return Segmentation(labels, self._class_names, pixel_nm, certain)
+        notes = ("thresholds do not know how unsure they are",) if uncertainty else ()
+        return Segmentation(labels, self._class_names, pixel_nm, certain, notes)
 
 
 def fit_thresholds(frames: Sequence[NDArray[Any]], n_classes: int) -> tuple[float, ...]:

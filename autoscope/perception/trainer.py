@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 
 from autoscope.core import ModelError, component_rng
-from autoscope.perception.architecture import build_network
+from autoscope.perception.architecture import build_network, reduced
 from autoscope.perception.batches import Batches
 from autoscope.perception.card import EncoderWeights
 from autoscope.perception.checkpoint import save_checkpoint
@@ -29,14 +29,13 @@ from autoscope.perception.losses import SegmentationLoss
 from autoscope.perception.pairs import LabelledImage
 from autoscope.perception.preprocessing import network_input
 from autoscope.perception.randomness import seeded
+from autoscope.perception.schedule import rate_factor
 from autoscope.perception.settings import TrainingSettings
 from autoscope.perception.starting import start_from
 
 _CHECKPOINT_EVERY_S = 20.0
 _SETTLING_BATCHES = 16
 """Batches from which the averaged weights' normalisation statistics are computed before they are used."""
-_WARM_UP = 0.2
-"""Share of the steps in which the learning rate rises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +114,8 @@ class Trainer:
         self._data, self._device = data, device
         self._dtype = choose_precision(device)
         self.encoder_weights: EncoderWeights | None = None
-        network = build_network(settings.architecture, len(classes), seed=settings.seed)
+        seen = settings.architecture.model_copy(update={"reduction": 1})
+        network = build_network(seen, len(classes), seed=settings.seed)
         if encoder_weights is not None:
             self.encoder_weights = load_encoder_weights(network, encoder_weights)
         self.started_from = (
@@ -216,13 +216,7 @@ class Trainer:
         return torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
 
     def _set_rates(self) -> None:
-        """One cycle: a linear rise from a 25th of the rate, then half a cosine down to zero."""
-        done = (self._step + 0.5) / self.settings.steps
-        if done < _WARM_UP:
-            factor = 0.04 + 0.96 * done / _WARM_UP
-        else:
-            factor = 0.5 * (1.0 + math.cos(math.pi * (done - _WARM_UP) / (1.0 - _WARM_UP)))
-        rate = self.settings.learning_rate * factor
+        rate = self.settings.learning_rate * rate_factor(self._step, self.settings.steps)
         for group, share in zip(self._optimiser.param_groups, (self.settings.encoder_rate, 1.0), strict=True):
             group["lr"] = rate * share
 
@@ -270,7 +264,7 @@ class Trainer:
 
     def _validate(self) -> None:
         runner = NetworkRunner(
-            self._average.module,
+            reduced(self._average.module, self.settings.architecture.reduction),
             self.settings.architecture.stride_px,
             len(self.classes),
             self._device,

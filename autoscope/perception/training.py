@@ -16,7 +16,7 @@ from autoscope.perception.library import load_segmenter
 from autoscope.perception.pairs import LabelledImage, Pair, file_sha256, find_pairs, read_pair, select
 from autoscope.perception.settings import TrainingSettings
 from autoscope.perception.trainer import Trainer, TrainingProgress, TrainingSet
-from autoscope.perception.weights import stored_form, tensors_sha256, write_model
+from autoscope.perception.weights import add_group, stored_form, tensors_sha256, write_model
 
 _LARGEST_MODEL_CLASSES = 255
 
@@ -52,7 +52,8 @@ def train(
     """Trains a model on the images of a folder and writes it with its card.
 
     Images and masks pair by file name. Where the same training was interrupted, it goes on from
-    ``output.checkpoint`` and gives the weights that it would have given.
+    ``output.checkpoint`` and gives the weights that it would have given. Images that are held out calibrate
+    the model at the end; without any it has no calibration.
 
     Args:
         images: folder of images.
@@ -112,14 +113,29 @@ def train_pairs(
     write_model(output, best, card)
     evaluation = None
     if data.validation:
+        _calibrate(output, data.validation, device)
         evaluation = evaluate_segmenter(load_segmenter(output, device=device), data.validation)
         scores = HeldOutMetrics(
             mean_iou=evaluation.mean_iou, accuracy=evaluation.accuracy, per_class=evaluation.per_class
         )
-        card = card.model_copy(update={"held_out": scores})
-        write_model(output, best, card)
+        card = add_group(output, "held_out", {}, held_out=scores)
+    card = _familiar(output, card, data, device)
     checkpoint.unlink(missing_ok=True)
     return TrainingResult(output, card, evaluation)
+
+
+def _calibrate(output: Path, validation: Sequence[LabelledImage], device: Device) -> None:
+    from autoscope.perception.calibrating import calibrate_on
+
+    calibrate_on(output, validation, device=device)
+
+
+def _familiar(output: Path, card: ModelCard, data: TrainingSet, device: Device) -> ModelCard:
+    """Teaches a trained model what its own images look like, where there are enough of them."""
+    from autoscope.perception.familiarity_fitting import can_be_fitted, fit_familiarity
+
+    images = [one.micrograph.pixels for one in (*data.training, *data.validation)]
+    return fit_familiarity(output, images, device=device) if can_be_fitted(images) else card
 
 
 def split_pairs(

@@ -88,13 +88,14 @@ class FrameDocument(_Stamped):
 
 
 class FocusDocument(_Stamped):
-    """The microscope was focused."""
+    """The microscope was focused; ``again``: for a second look at one field, and for that alone."""
 
     type: Literal["focus"] = "focus"
     x_um: FiniteFloat
     y_um: FiniteFloat
     working_distance_mm: FiniteFloat
     sharpness: NumberOrNone = None
+    again: bool = False
     driver: DriverRecord | None = None
 
 
@@ -127,6 +128,22 @@ class ObservationDocument(_Stamped):
     value: NumberOrNone = None
     predicted: NumberOrNone = None
     note: str = ""
+
+
+class LookDocument(_Stamped):
+    """A frame looked unlike what the model was made for, or was taken again because the one before did.
+
+    Written together with the field's observations. ``score`` is 1 at the edge of suspicion.
+    """
+
+    type: Literal["look"] = "look"
+    step: int
+    field: int
+    frame: int
+    level: Literal["familiar", "suspicious", "foreign"]
+    guess: str = ""
+    score: FiniteFloat
+    action: Literal["taken again", "set aside", "measured", "worst case"]
 
 
 class InclusionsDocument(_Stamped):
@@ -224,6 +241,7 @@ Document = (
     | FocusDocument
     | DecisionDocument
     | ObservationDocument
+    | LookDocument
     | InclusionsDocument
     | EstimateDocument
     | CommandDocument

@@ -23,6 +23,7 @@ from autoscope.records.documents import (
     StartedDocument,
     WarningDocument,
 )
+from autoscope.records.looks import look_warnings
 from autoscope.records.models import (
     FinishReason,
     InclusionResult,
@@ -116,6 +117,7 @@ def build_result(documents: Sequence[Document]) -> SessionResult:
     started = started_document(documents)
     finished = finished_document(documents)
     warnings = [d.message for d in documents if isinstance(d, WarningDocument)]
+    warnings.extend(look_warnings(documents))
     if finished is None:
         reason: FinishReason = "failed"
         warnings.append(NEVER_FINISHED)

@@ -27,6 +27,7 @@ from autoscope.records import (
     finished_document,
     started_document,
 )
+from autoscope.records.looks import final_looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,7 @@ def _visits(
         for d in documents
         if isinstance(d, FrameDocument) and d.purpose == "field" and d.field is not None
     }
+    frames |= {d.field: d.frame for d in final_looks(documents)}  # of two looks, the one that counts
     observed = {
         (d.step, d.quantity, d.class_name): d for d in documents if isinstance(d, ObservationDocument)
     }

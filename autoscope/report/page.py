@@ -18,6 +18,7 @@ from autoscope.report.explained import ExplainedField
 from autoscope.report.field_images import field_picture
 from autoscope.report.figures import to_svg
 from autoscope.report.specimen_map import Background, draw_background, draw_map
+from autoscope.report.unfamiliar import unfamiliar_fields
 from autoscope.report.wording import (
     CENSUS,
     FINISH,
@@ -93,6 +94,7 @@ def render_page(evidence: Evidence, explained: Sequence[ExplainedField] = ()) ->
         unfinished_raster=started.policy.kind == "raster" and not _census(evidence),
         overview=bool(evidence.overview),
         inclusions=_inclusions(evidence),
+        unfamiliar=unfamiliar_fields(evidence),
         explained=explained,
     )  # fmt: skip
 

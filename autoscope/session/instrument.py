@@ -22,8 +22,8 @@ from autoscope.session.control import SessionControl
 from autoscope.session.focus import FocusKeeper, sharpness
 from autoscope.session.journal import Journal, Purpose
 from autoscope.session.measurer import Measurement, Measurer
-from autoscope.session.quantities import Inclusion
 from autoscope.session.recovery import REFUSALS, Recovery
+from autoscope.session.second_look import Again, SecondLook
 from autoscope.session.settings import SessionSettings
 from autoscope.survey import Decision, FieldGrid, Outcome
 
@@ -35,12 +35,16 @@ SKIPS_IN_A_ROW = 5
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """A frame that was taken and not yet measured; ``frame`` is None where none could be taken."""
+    """A frame that was taken and not yet measured; ``frame`` is None where none could be taken.
+
+    ``again`` is what was done of a second look before the session was interrupted.
+    """
 
     decision: Decision
     frame: Frame | None
     index: int | None
     note: str = ""
+    again: Again | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,21 @@ class Imaging:
         frame = self.microscope.acquire_image(imaging)
         return frame, self.journal.frame(frame, purpose, field, self.microscope.state())
 
+    def take_again(self, field: int, *, refocus: bool) -> tuple[Frame, int]:
+        """A second frame where the stage stands; focused for this place alone, where that is asked."""
+        microscope = self.microscope
+        if refocus:
+            result: FocusResult | None = None
+            try:
+                result = microscope.autofocus()
+            except (BudgetError, UnreachableError):
+                raise
+            except InstrumentError as error:
+                log.info("no focus for a second look at field %d: %s", field, error)
+            self.journal.focus(microscope.position(), result, microscope.state(), again=True)
+        frame = microscope.acquire_image(self.settings.reference)
+        return frame, self.journal.frame(frame, "field", field, microscope.state())
+
     def _set_focus(self) -> None:
         microscope, position = self.microscope, self.microscope.position()
         if self.focus.due(microscope.clock.now_s()) and self._focused(position):
@@ -160,7 +179,10 @@ class InstrumentSource:
     ) -> None:
         self._imaging, self._grid, self._measurer = imaging, grid, measurer
         self._control, self._before_acquire = control, before_acquire
+        self._looks = SecondLook(imaging, measurer, imaging.settings.unfamiliar)
         self._in_flight: InFlight | None = None
+        self._next: Decision | None = None
+        self._underway = False
         self._read: FieldRead | None = None
         self._unreachable = ""
         self._failure: InstrumentError | None = None
@@ -180,6 +202,14 @@ class InstrumentSource:
         """Goes on with a frame that an interrupted session had stored and not measured."""
         self._in_flight = in_flight
 
+    def end(self) -> None:
+        """The session ends: no field is looked at twice any more."""
+        self._looks.end()
+
+    def head_for(self, decision: Decision) -> None:
+        """Where the stage goes when the frame in flight is settled."""
+        self._next, self._underway = decision, False
+
     def travel(self, decision: Decision) -> None:
         """Writes the decision down and sends the stage to its field."""
         self._imaging.journal.decision(decision, self._grid)
@@ -188,6 +218,7 @@ class InstrumentSource:
     def go(self, decision: Decision) -> None:
         """Sends the stage to a field whose decision is written down already."""
         self._unreachable, self._failure = "", None
+        self._next, self._underway = decision, True
         try:
             self._imaging.begin_travel(self._place(decision))
         except (KeepOutError, LimitError) as error:
@@ -205,6 +236,7 @@ class InstrumentSource:
     def acquire(self, decision: Decision) -> None:
         """Takes the field's frame, again where it fails and as often as the policy allows."""
         self._before_acquire()
+        self._next = None
         if self._unreachable:
             self._in_flight = InFlight(decision, None, None, self._unreachable)
             return
@@ -250,18 +282,30 @@ class InstrumentSource:
         taken = self._in_flight
         if taken is None or taken.decision.step != decision.step:
             raise InstrumentError(f"no frame was taken for step {decision.step}")
-        outcome, inclusions = self._measure(taken)
-        self._imaging.journal.observation(decision, outcome, inclusions)
+        if taken.frame is None or taken.index is None:
+            outcome = Outcome(None, taken.note)
+            self._imaging.journal.observation(decision, outcome)
+        else:
+            outcome = self._measured(taken, taken.frame, taken.index)
         self._in_flight = None
+        if self._next is not None and not self._underway:
+            self.go(self._next)
         return outcome
 
-    def _measure(self, taken: InFlight) -> tuple[Outcome, tuple[Inclusion, ...]]:
-        if taken.frame is None or taken.index is None:
-            return Outcome(None, taken.note), ()
-        self._imaging.focus.saw(sharpness(taken.frame.pixels))
-        measurement = self._measurer.measure(taken.frame, taken.decision.field)
-        self._imaging.journal.labels(taken.index, measurement.labels)
-        self._read = FieldRead(taken.decision.step, taken.decision.field, taken.frame, measurement)
+    def _measured(self, taken: InFlight, frame: Frame, index: int) -> Outcome:
+        """Settles a field that has a frame."""
+        decision, journal = taken.decision, self._imaging.journal
+        self._imaging.focus.saw(sharpness(frame.pixels))
+        settled = self._looks.settle(decision, frame, index, taken.again, self._place(decision))
+        self._underway = self._underway and not settled.went_back
+        measurement = settled.best.measurement
+        journal.labels(settled.best.index, measurement.labels)
+        if not settled.worst_case:
+            self._read = FieldRead(decision.step, decision.field, settled.best.frame, measurement)
         for note in measurement.notes:
-            self._imaging.journal.warn_once(note)
-        return Outcome(measurement.value, taken.note), measurement.inclusions
+            journal.warn_once(note)
+        value = None if settled.worst_case else measurement.value
+        outcome = Outcome(value, taken.note or settled.note)
+        inclusions = () if settled.worst_case else measurement.inclusions
+        journal.observation(decision, outcome, inclusions, settled.documents)
+        return outcome

@@ -22,6 +22,7 @@ from autoscope.records import (
     FrameDocument,
     InclusionResult,
     InclusionsDocument,
+    LookDocument,
     ObservationDocument,
     QuantityResult,
     SessionWriter,
@@ -112,7 +113,9 @@ class Journal:
         """Stores the class map of a frame."""
         self._writer.add_labels(index, labels)
 
-    def focus(self, position: StagePosition, result: FocusResult | None, state: DriverState) -> None:
+    def focus(
+        self, position: StagePosition, result: FocusResult | None, state: DriverState, *, again: bool = False
+    ) -> None:
         """An autofocus run; without a result it found no focus and its sharpness is null."""
         distance_mm = state.beam.working_distance_mm if result is None else result.working_distance_mm
         self._writer.append(
@@ -121,6 +124,7 @@ class Journal:
                 y_um=position.y_um,
                 working_distance_mm=distance_mm,
                 sharpness=None if result is None else result.sharpness,
+                again=again,
                 driver=driver_record(state),
             )
         )
@@ -143,9 +147,15 @@ class Journal:
             )
         )
 
-    def observation(self, decision: Decision, outcome: Outcome, inclusions: Sequence[Inclusion] = ()) -> None:
+    def observation(
+        self,
+        decision: Decision,
+        outcome: Outcome,
+        inclusions: Sequence[Inclusion] = (),
+        looks: Sequence[LookDocument] = (),
+    ) -> None:
         """The values of a field, all targets in one write: a step is done when this is on disk."""
-        documents: list[ObservationDocument | InclusionsDocument] = []
+        documents: list[LookDocument | ObservationDocument | InclusionsDocument] = [*looks]
         for number, target in enumerate(self._targets):
             value = None if outcome.value is None else float(outcome.value[number])
             documents.append(

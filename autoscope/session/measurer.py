@@ -14,6 +14,7 @@ from autoscope.session.quantities import FieldMap, Inclusion, TargetMeasure, Val
 from autoscope.survey import FieldGrid
 
 if TYPE_CHECKING:
+    from autoscope.perception.look import Look
     from autoscope.perception.segmentation import Segmenter
 
 
@@ -26,6 +27,7 @@ class Measurement:
         value: ``targets``, the measured values.
         inclusions: those that targets counted.
         notes: what a reader of the result must know.
+        look: whether the frame resembles those that the model was made for; None where it cannot tell.
         probability: ``classes x height x width``, where it was asked for and the model gives any.
     """
 
@@ -33,6 +35,7 @@ class Measurement:
     value: NDArray[np.float64]
     inclusions: tuple[Inclusion, ...] = ()
     notes: tuple[str, ...] = ()
+    look: Look | None = None
     probability: NDArray[np.float16] | None = None
 
 
@@ -127,6 +130,9 @@ class SegmentingMeasurer:
         keep_probability: bool = False,
     ) -> None:
         self._segmenter, self._keep = segmenter, keep_probability
+        self._part = (
+            frozenset(np.flatnonzero(grid.valid_fraction < 1).tolist()) if valid is not None else frozenset()
+        )
         self._counting = any(m.target.quantity == "inclusions_per_mm2" for m in measures)
         self._reader = MaskReader(segmenter.class_names, grid, measures, valid)
         for measure in measures:
@@ -143,4 +149,8 @@ class SegmentingMeasurer:
         found = self._segmenter.segment(frame.pixels, frame.imaging.pixel_nm, probability=wanted)
         probability = found.probability if self._counting else None
         measurement = self._reader.read(found.labels, found.pixel_nm, field, probability)
-        return replace(measurement, probability=found.probability if self._keep else None)
+        return replace(
+            measurement,
+            look=None if field in self._part else found.look,  # no model was made for what is no specimen
+            probability=found.probability if self._keep else None,
+        )

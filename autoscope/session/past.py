@@ -25,6 +25,7 @@ from autoscope.session.focus import FocusKeeper, sharpness
 from autoscope.session.instrument import InFlight, InstrumentSource
 from autoscope.session.journal import driver_state
 from autoscope.session.labelling import Labelling
+from autoscope.session.second_look import Again
 from autoscope.survey import Decision, Outcome, Survey
 
 
@@ -66,10 +67,12 @@ class Past:
 
     def restore_focus(self, focus: FocusKeeper) -> None:
         """Repeats what the focus keeper had learnt, in its order."""
-        frames = {d.field: d.frame for d in self._frames() if d.purpose == "field"}
+        frames = {d.field: d.frame for d in reversed(self._frames()) if d.purpose == "field"}
         measured: set[int] = set()
         for document in self.documents:
             if isinstance(document, FocusDocument) and document.driver is not None:
+                if document.again:  # for one field's second look alone
+                    continue
                 if document.sharpness is None:
                     focus.failed(document.driver.clock_s)
                     continue
@@ -118,12 +121,29 @@ class Past:
 
     def take_up_frame(self, decision: Decision, source: InstrumentSource) -> bool:
         """Hands the stored frame of a decision that was not measured yet back; False where there is none."""
-        for document in self._frames():
-            if document.purpose == "field" and document.field == decision.field:
-                frame = self.view.frame(document.frame)
-                source.take_up(InFlight(decision, frame, document.frame))
-                return True
-        return False
+        taken = self._taken(decision)
+        if not taken:
+            return False
+        frame, again = self.view.frame(taken[0].frame), None
+        if self.looked_again(decision):
+            second = taken[1] if len(taken) > 1 else None
+            again = Again(None, None)
+            if second is not None:
+                again = Again(self.view.frame(second.frame), second.frame)
+        source.take_up(InFlight(decision, frame, taken[0].frame, again=again))
+        return True
+
+    def looked_again(self, decision: Decision) -> bool:
+        """Whether a second look at a decision's field had begun: it was focused, or taken again."""
+        taken = self._taken(decision)
+        if not taken:
+            return False
+        focused = (d.seq for d in self.documents if isinstance(d, FocusDocument) and d.again)
+        return len(taken) > 1 or any(seq > taken[0].seq for seq in focused)
+
+    def _taken(self, decision: Decision) -> list[FrameDocument]:
+        """The frames of a decision's field, in order."""
+        return [d for d in self._frames() if d.purpose == "field" and d.field == decision.field]
 
     def _frames(self) -> Sequence[FrameDocument]:
         return [d for d in self.documents if isinstance(d, FrameDocument)]

@@ -158,7 +158,10 @@ class SessionRunner:
         if len(pending) == 2:
             if not stored:
                 source.take_up(InFlight(first, None, None, "skipped before the interruption"))
-            source.go(last)
+            if past.looked_again(first):
+                source.head_for(last)
+            else:
+                source.go(last)
             survey.observe(first, source.collect(first))
             source.acquire(last)
         elif not stored:
@@ -249,6 +252,7 @@ class SessionRunner:
         survey, source = self._survey, self._source
         if survey is None or source is None or source.in_flight is None:
             return
+        source.end()
         decision = source.in_flight.decision
         survey.observe(decision, source.collect(decision))
         self._log_estimate()

@@ -76,6 +76,11 @@ class RecoveryPolicy:
         return FaultPolicy(self.retries, self.on_failure)
 
 
+Unfamiliar = Literal["worst_case", "warn", "off"]
+"""What becomes of a field whose frame the model was not made for: it counts at its worst case, it is measured
+and reported, or nothing is asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
     """How a session images and when it refocuses.
@@ -88,6 +93,7 @@ class SessionSettings:
         focus_every_s: longest time between two autofocus runs.
         sharpness_drop: relative drop of sharpness that triggers one.
         recovery: what happens when the instrument fails.
+        unfamiliar: what becomes of fields that the model was not made for.
     """
 
     region: Region
@@ -97,3 +103,4 @@ class SessionSettings:
     focus_every_s: float
     sharpness_drop: float
     recovery: RecoveryPolicy = RecoveryPolicy()
+    unfamiliar: Unfamiliar = "worst_case"

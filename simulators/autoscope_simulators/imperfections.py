@@ -15,8 +15,12 @@ DRIFT_PERIODS_S = (1200.0, 2900.0, 7000.0)
 
 NOT_NEGATIVE = (
     "amplifier_noise_e",
+    "charging_per_mm2",
+    "charging_strength",
     "convergence_mrad",
     "focus_drift_um",
+    "patch_radius_um",
+    "relief_per_mm2",
     "stage_drift_um",
     "stage_repeatability_um",
 )
@@ -40,6 +44,12 @@ class Imperfections:
         stage_repeatability_um: rms miss of a move in x and in y; the stage's encoder reads it.
         astigmatism_um: the column's astigmatism at 0 and at 45 degrees, as a difference of focus.
         pixel_size_error: relative error of the magnification: 0.01 images 1 % more than was asked for.
+        relief_per_mm2: places where the surface stands higher or lower than the plane, out of focus until
+            the microscope is focused there.
+        relief_um: how much higher.
+        charging_per_mm2: places that do not conduct and charge under the beam, however it is focused.
+        charging_strength: how badly; see :mod:`autoscope_simulators.charging`.
+        patch_radius_um: radius of these places.
 
     Raises:
         ConfigurationError: a value is negative where it may not be, or not finite.
@@ -56,6 +66,11 @@ class Imperfections:
     stage_repeatability_um: float = 0.0
     astigmatism_um: tuple[float, float] = (0.0, 0.0)
     pixel_size_error: float = 0.0
+    relief_per_mm2: float = 0.0
+    relief_um: float = 150.0
+    charging_per_mm2: float = 0.0
+    charging_strength: float = 1.0
+    patch_radius_um: float = 40.0
 
     def __post_init__(self) -> None:
         problems = [
@@ -63,9 +78,11 @@ class Imperfections:
             for name in NOT_NEGATIVE
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0)
         ]
-        signed = (self.focus_offset_um, *self.focal_tilt_mrad, *self.astigmatism_um)
+        signed = (self.focus_offset_um, self.relief_um, *self.focal_tilt_mrad, *self.astigmatism_um)
         if not np.isfinite(signed).all():
-            problems.append("imperfections: focus_offset_um, focal_tilt_mrad, astigmatism_um must be finite")
+            problems.append(
+                "imperfections: focus_offset_um, relief_um, focal_tilt_mrad, astigmatism_um must be finite"
+            )
         if not 0 < self.detected_share <= 1:
             problems.append(f"imperfections.detected_share = {self.detected_share:g} must lie in (0, 1]")
         if not abs(self.pixel_size_error) < 0.5:

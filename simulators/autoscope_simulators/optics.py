@@ -16,8 +16,10 @@ from autoscope.core import (
     StagePosition,
     component_rng,
 )
+from autoscope_simulators.charging import charge
 from autoscope_simulators.detection import detect, digitise
 from autoscope_simulators.imperfections import Drift, Imperfections
+from autoscope_simulators.patches import Patches
 from autoscope_simulators.resampling import Axis, copy, image
 from autoscope_simulators.specimen_file import SpecimenFile
 
@@ -52,12 +54,16 @@ class Column:
         self._drift_x = Drift(seed, "x", imperfections.stage_drift_um)
         self._drift_y = Drift(seed, "y", imperfections.stage_drift_um)
         self._drift_focus = Drift(seed, "focus", imperfections.focus_drift_um)
+        extent, radius_um = specimen.extent, imperfections.patch_radius_um
+        self._relief = Patches(seed, "relief", extent, imperfections.relief_per_mm2, radius_um)
+        self._charging = Patches(seed, "charging", extent, imperfections.charging_per_mm2, radius_um)
 
     def plane_mm(self, position: StagePosition, time_s: float) -> float:
         """The working distance at which a position is in focus.
 
-        The surface is a tilted plane; raising the specimen shortens the distance by as much; tilting the
-        stage (about the x axis through the specimen's centre) adds the tilt's own slope.
+        The surface is a tilted plane with the planted relief on it; raising the specimen shortens the
+        distance by as much; tilting the stage (about the x axis through the specimen's centre) adds the
+        tilt's own slope.
         """
         known = self._imperfections
         x0, y0 = self._specimen.extent.centre
@@ -65,7 +71,13 @@ class Column:
         slope_um = known.focal_tilt_mrad[0] * dx_mm + known.focal_tilt_mrad[1] * dy_mm
         tilt_um = math.tan(math.radians(position.tilt_deg)) * (position.y_um - y0)
         wander_um = known.focus_offset_um + self._drift_focus.at(time_s)
-        return self._focus_mm + (slope_um + tilt_um + wander_um - position.z_um) / 1000
+        raised_um = position.z_um + self.relief_um(position)
+        return self._focus_mm + (slope_um + tilt_um + wander_um - raised_um) / 1000
+
+    def relief_um(self, position: StagePosition) -> float:
+        """How much higher than the plane the surface stands at a position."""
+        raised = self._relief.hold(position.x_um, position.y_um)
+        return self._imperfections.relief_um if raised else 0.0
 
     def blur(
         self, position: StagePosition, beam: BeamSettings, time_s: float, stigmator: tuple[float, float]
@@ -124,9 +136,13 @@ class Column:
         level, rows, columns = self._axes(covered, imaging, blur)
         raster = self._specimen.levels(beam.detector)[level]
         known, dtype = self._imperfections, raster.dtype
-        pixels = None if known.noise else copy(raster, rows, columns)
+        charged = self._charged(position, imaging)
+        pixels = None if known.noise or charged else copy(raster, rows, columns)
         if pixels is None:
             signal = image(raster, rows, columns)
+            if charged:
+                charging_rng = component_rng(self._seed, f"charging {keys[0]}", *keys[1:])
+                signal = charge(signal, float(np.iinfo(dtype).max), charged, charging_rng)
             if known.noise:
                 electrons = beam.current_pa * imaging.dwell_us * ELECTRONS_PER_PA_US * known.detected_share
                 amplifier_e = known.amplifier_noise_e * math.sqrt(imaging.dwell_us)
@@ -136,6 +152,14 @@ class Column:
         if not self._specimen.shows_only_specimen(*self._specimen.window_px(covered)):
             pixels[~self._specimen.valid_window(covered, pixels.shape)] = 0
         return pixels
+
+    def _charged(self, position: StagePosition, imaging: ImagingSettings) -> float:
+        """How badly a frame charges: on a wide frame the dose that falls on a patch is a small one."""
+        known = self._imperfections
+        if not self._charging.hold(position.x_um, position.y_um):
+            return 0.0
+        patch_um2 = math.pi * known.patch_radius_um**2
+        return known.charging_strength * min(1.0, patch_um2 / (imaging.hfw_um * imaging.vfw_um))
 
     def _axes(self, covered: Rectangle, imaging: ImagingSettings, blur: Blur) -> tuple[int, Axis, Axis]:
         """The pyramid level to read and the scan's two directions in its pixels.

@@ -32,6 +32,7 @@ DISTRIBUTION = {
     "markupsafe": "jinja2",  # comes with it
     "starlette": "fastapi",  # comes with it
     "sklearn": "scikit-learn",
+    "pyro": "pyro-ppl",
     "modAL": "modal-python",
 }
 

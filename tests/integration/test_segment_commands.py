@@ -99,3 +99,44 @@ def test_a_pickle_is_refused_unread(
     arguments = ["--images", str(folders[0]), "--masks", str(folders[1])]
     assert main(["segment", "evaluate", str(bad), *arguments]) == 2
     assert "pickle" in capsys.readouterr().err
+
+
+def test_a_recipe_a_start_pretraining_and_adaptation_from_the_command_line(
+    folders: tuple[Path, Path], model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images, masks = map(str, folders)
+    encoder, recipe = tmp_path / "encoder.safetensors", tmp_path / "recipe.toml"
+    recipe.write_text(
+        "steps = 2\nbatch = 2\ncrop_px = 64\n"
+        '[architecture]\nencoder = "tu-resnet10t"\n[loss]\npixels = "focal"\n'
+    )
+    short = ["--set", "crop_px=64", "batch=2", "architecture.encoder=tu-resnet10t"]
+    assert main(["segment", "pretrain", "--images", images, "-o", str(encoder), "--steps", "2", *short]) == 0
+    data = ["--images", images, "--masks", masks, "--classes", "background,blob", "--json"]
+    output = tmp_path / "m.safetensors"
+    arguments = ["--recipe", str(recipe), "--encoder-weights", str(encoder), "--set", "loss.balance=0.5"]
+    assert main(["segment", "train", *data, "-o", str(output), *arguments]) == 0
+    hyperparameters = json.loads(output.with_suffix(".json").read_text())["hyperparameters"]
+    assert hyperparameters["loss"]["pixels"] == "focal"
+    assert hyperparameters["loss"]["balance"] == 0.5
+    assert hyperparameters["steps"] == 2
+
+    finer, adapted = tmp_path / "finer.safetensors", tmp_path / "adapted.safetensors"
+    few = ["--steps", "2", "--batch", "2", "--crop", "64"]
+    assert main(["segment", "train", *data, "-o", str(finer), "--from", str(model), *few]) == 0
+    assert json.loads(finer.with_suffix(".json").read_text())["started_from"]["head"]
+    capsys.readouterr()
+    assert main(["segment", "adapt", str(finer), "--images", images, "-o", str(adapted), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["frames"] == 8
+    scores = ["--images", images, "--masks", masks, "--views", "--json"]
+    assert main(["segment", "evaluate", str(adapted), *scores]) == 0
+    assert json.loads(capsys.readouterr().out)["mean_iou"] > 0.5
+
+
+def test_a_misspelt_setting_names_the_nearest(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--images", str(folders[0]), "--masks", str(folders[1]), "--classes", "a,b"]
+    output = ["-o", str(tmp_path / "m.safetensors"), "--set", "loss.pixel=focal"]
+    assert main(["segment", "train", *arguments, *output]) == 2
+    assert "did you mean 'pixels'" in capsys.readouterr().err

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from autoscope.app.cli import label_parsers as labels
 from autoscope.app.cli.arguments import at_least_two as _at_least_two
 from autoscope.app.cli.arguments import new_command as _new
 from autoscope.app.cli.arguments import port as _port
@@ -17,7 +18,8 @@ from autoscope.app.cli.segment import parsers as segment
 def add_all(subparsers: Any) -> None:
     """Adds every command to the parser."""
     for add in (
-        _run, _plan, _report, _specimen, segment.add, classify.add, _benchmark, _serve, _ioc, _doctor,
+        _run, _plan, _report, _specimen, segment.add, classify.add, _benchmark, _serve, labels.add, _ioc,
+        _doctor,
     ):  # fmt: skip
         add(subparsers)
 
@@ -87,6 +89,13 @@ def _specimen(subparsers: Any) -> None:
     new.add_argument("kind", metavar="KIND", help="pearlite, inclusions, superalloy")
     new.add_argument("--seed", type=_seed, default=0, metavar="N")
     new.add_argument("--size-um", nargs=2, type=float, metavar=("W", "H"))
+    new.add_argument(
+        "--foreign", nargs="+", default=[], metavar="KIND",
+        help="plant regions of other kinds, or of the mount, which have no class of the specimen",
+    )  # fmt: skip
+    new.add_argument(
+        "--foreign-share", type=float, default=0.0, metavar="X", help="share of the area that is planted"
+    )
     new.add_argument("-o", "--output", type=Path, required=True, metavar="F.h5")
     new = _new(
         inner, "truth", "Print the true value of every quantity of a configuration.", "specimen:run_truth"

@@ -27,7 +27,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return command(options)
     except core.ConfigurationError as error:
         return _say(options, error, BAD_USAGE, "\nautoscope: error: ".join(error.problems))
-    except (core.ImageError, core.ModelError, core.SpecimenError, core.LimitError) as error:
+    except (
+        core.ImageError,
+        core.LabelError,
+        core.LimitError,
+        core.ModelError,
+        core.SpecimenError,
+    ) as error:
         return _say(options, error, BAD_USAGE)
     except core.AutoscopeError as error:
         return _say(options, error, ENDED_SHORT)

@@ -69,16 +69,20 @@ def run_generate(options: argparse.Namespace) -> int:
     """A synthetic specimen with exact truth."""
     from autoscope_simulators import write_specimen
     from autoscope_simulators.synthetic import KINDS, generate
+    from autoscope_simulators.synthetic.foreign import foreign_problems, plant_foreign
 
     kind = options.kind.removeprefix(SYNTHETIC)
     if kind not in KINDS:
         raise ConfigurationError(
             f"no synthetic specimen {kind!r}{nearest(kind, list(KINDS))}; there are {', '.join(KINDS)}"
         )
+    if problems := foreign_problems(options.foreign, options.foreign_share):
+        raise ConfigurationError(*problems)
     _check_output(options.output)
     size = None if options.size_um is None else (options.size_um[0], options.size_um[1])
     with WorkBar(f"generating {kind}", quiet=options.json) as bar:
         data = generate(kind, seed=options.seed, size_um=size, progress=lambda share: bar.update(share, 1.0))
+    data = plant_foreign(data, options.foreign, options.foreign_share, seed=options.seed)
     write_specimen(data, options.output)
     return _describe(options.output, as_json=options.json)
 

@@ -9,7 +9,7 @@ import pytest
 
 from autoscope.core import RecordError
 from autoscope.records import KindRecord, MicroscopeRecord, SessionWriter, open_session
-from autoscope.report import write_report
+from autoscope.report import ExplainedField, write_report
 
 VOID = {"meta", "img", "br", "link", "hr"}
 
@@ -203,3 +203,14 @@ def test_a_report_takes_seconds(play):
     path = write_report(session.folder)
     assert time.perf_counter() - begin < 15  # about 2 s; a shared machine may be slow
     assert path.stat().st_size < 3e6
+
+
+def test_what_the_model_looked_at_is_shown_on_request(play):
+    session = play(steps=6)
+    assert "What the model looked at" not in Page(write_report(session.folder)).text
+    shown = ExplainedField(17, "pearlite", b"\x89PNG picture", "Field 17: pearlite <here>.")
+    page = Page(write_report(session.folder, (shown,)))
+    assert "What the model looked at" in page.text
+    assert "Field 17: pearlite <here>." in page.text
+    sources = [attributes["src"] for tag, attributes in page.tags if tag == "img"]
+    assert "data:image/png;base64,iVBORyBwaWN0dXJl" in sources

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ def add(subparsers: Any) -> None:
     """Adds the group of commands."""
     group = subparsers.add_parser("segment", help="Train, evaluate and use segmentation models.")
     inner = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add_one in (_train, _evaluate, _predict, _instances, _explain, _export):
+    for add_one in (
+        _train, _pretrain, _adapt, _evaluate, _predict, _calibrate, _familiarity, _instances, _explain,
+        _export,
+    ):  # fmt: skip
         add_one(inner)
 
 
@@ -24,22 +28,74 @@ def _train(inner: Any) -> None:
     new.add_argument("--masks", type=Path, required=True, metavar="DIR")
     new.add_argument("--classes", required=True, metavar="A,B,C", help="class names in mask-value order")
     new.add_argument("-o", "--output", type=Path, required=True, metavar="M.safetensors")
-    new.add_argument("--encoder", default="resnet18", metavar="NAME")
-    new.add_argument("--encoder-weights", type=Path, metavar="FILE", help="a local checkpoint")
+    new.add_argument(
+        "--from", dest="start", type=Path, metavar="M.safetensors",
+        help="begin with the weights of this model, and its architecture and preprocessing",
+    )  # fmt: skip
+    _network(new)
+    _recipe(new)
     new.add_argument("--steps", type=int, metavar="N", help="optimiser steps")
     new.add_argument("--batch", type=int, metavar="N", help="crops per step")
     new.add_argument("--crop", type=int, metavar="PX", help="edge of the crops")
     new.add_argument("--decoder", metavar="N,N,...", help="channels of the decoder's stages, coarse to fine")
     new.add_argument(
-        "--preprocessing", choices=("percentile", "full_range", "clahe"), default="percentile",
+        "--preprocessing", choices=("percentile", "full_range", "clahe"),
         help="percentile stretches each image, full_range keeps grey levels as they are",
     )  # fmt: skip
     new.add_argument("--curves", type=picture, metavar="PNG", help="draw loss and mean IoU of the training")
     new.add_argument("--restart", action="store_true", help="do not go on with an interrupted training")
-    new.add_argument("--seed", type=seed, default=0, metavar="N")
+    new.add_argument("--seed", type=seed, metavar="N")
     new.add_argument(
         "--validation", nargs="+", action="extend", default=[], metavar="NAME",
         help="names of the images that are held out for validation (default: about a fifth)",
+    )  # fmt: skip
+
+
+def _pretrain(inner: Any) -> None:
+    new = new_command(
+        inner, "pretrain", "Train an encoder on micrographs without masks.", "segment.pretrain:run"
+    )
+    new.add_argument("--images", type=Path, required=True, nargs="+", metavar="DIR")
+    new.add_argument("-o", "--output", type=Path, required=True, metavar="ENCODER.safetensors")
+    _network(new)
+    _recipe(new)
+    new.add_argument("--steps", type=int, metavar="N", help="optimiser steps")
+    new.add_argument("--seed", type=seed, metavar="N")
+
+
+def _adapt(inner: Any) -> None:
+    new = new_command(
+        inner,
+        "adapt",
+        "Fit a model to a new imaging condition from frames without masks.",
+        "segment.adapt:run",
+    )
+    new.add_argument("model", type=Path, metavar="M.safetensors")
+    new.add_argument("--images", type=Path, required=True, metavar="DIR", help="frames of the new condition")
+    new.add_argument("-o", "--output", type=Path, required=True, metavar="M2.safetensors")
+    new.add_argument(
+        "--prior-frames", type=not_negative, default=4.0, metavar="N",
+        help="how many frames the statistics of training count for (default: 4)",
+    )  # fmt: skip
+
+
+def _network(new: argparse.ArgumentParser) -> None:
+    new.add_argument("--encoder", metavar="NAME", help="of segmentation-models-pytorch (default: resnet18)")
+    new.add_argument("--encoder-weights", type=Path, metavar="FILE", help="a local checkpoint")
+
+
+def _recipe(new: argparse.ArgumentParser) -> None:
+    new.add_argument("--recipe", type=Path, metavar="TOML", help="settings; options and --set go before it")
+    new.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY.PATH=VALUE",
+        help="replace settings, such as loss.pixels=focal architecture.reduction=2",
+    )  # fmt: skip
+
+
+def _views(new: argparse.ArgumentParser) -> None:
+    new.add_argument(
+        "--views", action="store_true",
+        help="average over the mirrored and turned views that training showed: slower, often better",
     )  # fmt: skip
 
 
@@ -48,7 +104,9 @@ def _evaluate(inner: Any) -> None:
     new.add_argument("model", type=Path, metavar="M.safetensors")
     new.add_argument("--images", type=Path, required=True, metavar="DIR")
     new.add_argument("--masks", type=Path, required=True, metavar="DIR")
+    _views(new)
     new.add_argument("--picture", type=picture, metavar="PNG", help="write the confusion matrix as a picture")
+    new.add_argument("--reliability", type=picture, metavar="PNG", help="write the reliability diagram")
     new.add_argument("--worst", type=picture, metavar="PNG", help="draw the worst images, worst first")
 
 
@@ -57,7 +115,24 @@ def _predict(inner: Any) -> None:
     new.add_argument("model", type=Path, metavar="M.safetensors")
     new.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     new.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    _views(new)
     new.add_argument("--probabilities", action="store_true", help="write class probabilities too (.npz)")
+    new.add_argument(
+        "--uncertainty", action="store_true",
+        help="write maps of the uncertainty too, and find 90 %% intervals of the area fractions",
+    )  # fmt: skip
+
+
+def _calibrate(inner: Any) -> None:
+    new = new_command(
+        inner,
+        "calibrate",
+        "Fit a model's calibration on images that it was not trained on, and store it in the model's file.",
+        "segment.calibrate:run",
+    )
+    new.add_argument("model", type=Path, metavar="M.safetensors")
+    new.add_argument("--images", type=Path, required=True, metavar="DIR")
+    new.add_argument("--masks", type=Path, required=True, metavar="DIR")
 
 
 def _instances(inner: Any) -> None:
@@ -106,3 +181,12 @@ def _explain(inner: Any) -> None:
         "--occlusion-cells", type=cells, default=8, metavar="N",
         help="hide the longer edge in N pieces, one after the other; 0: no occlusion map (default: 8)",
     )  # fmt: skip
+
+
+def _familiarity(inner: Any) -> None:
+    new = new_command(
+        inner, "familiarity", "Teach a model what its images look like; it then knows unfamiliar ones.",
+        "segment.familiarity:run",
+    )  # fmt: skip
+    new.add_argument("model", type=Path, metavar="M.safetensors")
+    new.add_argument("--images", type=Path, required=True, metavar="DIR", help="images like its training's")

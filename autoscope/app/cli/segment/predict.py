@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from autoscope.app.cli.bars import WorkBar
 from autoscope.app.cli.main import OK
+from autoscope.app.cli.segment.tables import print_intervals
 
 if TYPE_CHECKING:
     from autoscope.perception.prediction import PredictedImage
@@ -23,12 +24,16 @@ def run(options: argparse.Namespace) -> int:
             options.images,
             options.output,
             probabilities=options.probabilities,
+            uncertainty=options.uncertainty,
+            views=options.views,
             progress=bar.update,
         )
     if options.json:
         print(json.dumps([_written(image) for image in written], indent=2))
     else:
         print(f"{len(written)} class maps in {options.output}")
+        if options.uncertainty:
+            print_intervals(written)
     return OK
 
 
@@ -39,4 +44,8 @@ def _written(image: PredictedImage) -> dict[str, Any]:
         "probabilities": None if image.probabilities is None else str(image.probabilities),
         "area_fractions": image.area_fractions,
         "notes": image.notes,
+        "score": image.score,
+        "uncertainty": None if image.uncertainty is None else str(image.uncertainty),
+        "epistemic": None if image.epistemic is None else str(image.epistemic),
+        "area_intervals": [one.model_dump(mode="json", by_alias=True) for one in image.area_intervals],
     }

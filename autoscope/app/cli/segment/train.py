@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from autoscope.app.cli.bars import WorkBar
 from autoscope.app.cli.main import OK
+from autoscope.app.cli.segment.recipes import read_settings
 from autoscope.app.cli.segment.scores import plain, print_scores
 from autoscope.core import ConfigurationError
 
@@ -35,6 +36,7 @@ def run(options: argparse.Namespace) -> int:
             options.output,
             settings=settings,
             encoder_weights=options.encoder_weights,
+            start=options.start,
             restart=options.restart,
             progress=tell,
         )
@@ -48,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
         return OK
     print(f"{result.path}: {result.card.steps} steps, card beside it")
     if result.evaluation is None:
-        print("no image was held out: nothing is known of how good it is")
+        print("no image was held out: nothing is known of how good it is, and it is not calibrated")
     else:
         print("on the images held out for validation:")
         print_scores(result.evaluation)
@@ -56,34 +58,37 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _settings(options: argparse.Namespace) -> TrainingSettings:
-    from pydantic import ValidationError
+    """What the model to start from says, replaced by the recipe, the options, and ``--set``."""
+    from autoscope.perception import TrainingSettings, read_card
 
-    from autoscope.perception import Architecture, Preprocessing, TrainingSettings
-
+    base: dict[str, Any] = {}
+    if options.start is not None:
+        card = read_card(options.start)
+        base = {
+            "architecture": card.architecture.model_dump(),
+            "preprocessing": card.preprocessing.model_dump(),
+            "augmentation": card.hyperparameters.augmentation.model_dump(),
+        }
     given: dict[str, Any] = {
         "steps": options.steps,
         "batch": options.batch,
         "crop_px": options.crop,
-        "validation_images": tuple(options.validation) or None,
+        "seed": options.seed,
+        "validation_images": options.validation or None,
+        "architecture.encoder": options.encoder,
+        "preprocessing.kind": options.preprocessing,
     }
-    network: dict[str, Any] = {"encoder": options.encoder}
+    if options.decoder is not None:
+        channels = _numbers(options.decoder)
+        given |= {"architecture.decoder_channels": channels, "architecture.depth": len(channels)}
+    return read_settings(TrainingSettings, options, base, given)
+
+
+def _numbers(text: str) -> list[int]:
     try:
-        if options.decoder is not None:
-            channels = tuple(int(number) for number in options.decoder.split(","))
-            network |= {"decoder_channels": channels, "depth": len(channels)}
-        return TrainingSettings(
-            seed=options.seed,
-            architecture=Architecture(**network),
-            preprocessing=Preprocessing(kind=options.preprocessing),
-            **{name: value for name, value in given.items() if value is not None},
-        )
-    except ValidationError as error:
-        problems = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ConfigurationError(*problems) from None
+        return [int(number) for number in text.split(",")]
     except ValueError:
-        raise ConfigurationError(
-            f"--decoder {options.decoder!r}: write numbers, such as 64,48,32,24,16"
-        ) from None
+        raise ConfigurationError(f"--decoder {text!r}: write numbers, such as 64,48,32,24,16") from None
 
 
 def _tell(bar: WorkBar, now: TrainingProgress) -> None:

@@ -1,0 +1,200 @@
+"""Uncertainty on whole specimens left out: calibration, intervals of area fractions, and what it costs.
+
+    python benchmarks/uncertainty_folds.py --models build/segmentation_folds     # what is missing first
+    python benchmarks/uncertainty_folds.py --models build/segmentation_folds --table
+
+Takes the models that ``segmentation_folds.py`` trained. These saw every image but those of their own fold, so
+that no image is left to calibrate them on; each is calibrated on what the models of the *other* folds of the
+series say of the images that *they* were not trained on. No label of a fold's images takes part in its own
+calibration, except that the other models learned from them. Finished folds are not repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from segmentation_folds import SERIES
+
+from autoscope.perception.calibrating import (
+    fit_calibration,
+    fit_deviations,
+    store_calibration,
+    uncalibrated,
+)
+from autoscope.perception.evaluation import evaluate_segmenter
+from autoscope.perception.held_out import HeldOutImage, observe
+from autoscope.perception.library import load_segmenter
+from autoscope.perception.network import NetworkSegmenter
+from autoscope.perception.pairs import LabelledImage, find_pairs, read_pair
+
+CURVATURE_IMAGES = 6
+"""Training images from which the curvature of a model's posterior is computed."""
+ROUNDS = 7
+
+
+class Remembering(torch.nn.Module):
+    """A U-Net that decodes an image once however often it is asked; its last layers always run.
+
+    Args:
+        network: the whole.
+    """
+
+    def __init__(self, network: torch.nn.Module) -> None:
+        super().__init__()
+        self.segmentation_head = network.get_submodule("segmentation_head")
+        self._whole, self._decoded = network, {}
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Scores, as the whole gives them."""
+        key = hashlib.sha256(image.cpu().contiguous().numpy().tobytes()).digest()
+        if key not in self._decoded:
+            self._decoded[key] = self._whole.get_submodule("decoder")(
+                self._whole.get_submodule("encoder")(image)
+            )
+        return self.segmentation_head(self._decoded[key])
+
+
+def images_of(name: str, data: Path) -> list[LabelledImage]:
+    pairs = find_pairs(data / name / "images", data / name / "masks")
+    return [read_pair(pair, SERIES[name].classes) for pair in pairs]
+
+
+def look(name: str, models: dict[int, Path], images: list[LabelledImage]) -> dict[int, Any]:
+    """By fold: what its model says of the images that it did not see, and the draws of its last layer."""
+    seen = {}
+    for fold, path in models.items():
+        plain = uncalibrated(path)
+        segmenter = NetworkSegmenter(Remembering(plain.network), plain.card)
+        left_out = SERIES[name].folds[fold]
+        trained = [image for image in images if not image.name.startswith(left_out)][:CURVATURE_IMAGES]
+        deviations = fit_deviations(plain, [observe(plain, image) for image in trained])
+        held_out = [observe(segmenter, image) for image in images if image.name.startswith(left_out)]
+        seen[fold] = (held_out, deviations, segmenter.network)
+        print(f"{name} {fold}: {len(held_out)} images looked at", flush=True)
+    return seen
+
+
+def run_fold(name: str, fold: int, seen: dict[int, Any], images: list[LabelledImage], args: Any) -> None:
+    others = [(image, draws) for other, (those, draws, _) in seen.items() if other != fold for image in those]
+    held_out: list[HeldOutImage] = [image for image, _ in others]
+    calibration = fit_calibration(SERIES[name].classes, held_out, [draws for _, draws in others])
+    model = args.out / f"{name}-{fold}.safetensors"
+    shutil.copy(args.models / model.name, model)
+    store_calibration(model, calibration, seen[fold][1])
+    stored = load_segmenter(model)
+    segmenter = NetworkSegmenter(seen[fold][2], stored.card, deviations=seen[fold][1])
+    tested = [image for image in images if image.name.startswith(SERIES[name].folds[fold])]
+    found = evaluate_segmenter(segmenter, tested, plain=segmenter.plain())
+    before = evaluate_segmenter(segmenter.plain(), tested, plain=segmenter.plain())
+    content = {
+        "calibration": calibration.model_dump(mode="json", by_alias=True),
+        "evaluation": found.model_dump(mode="json", by_alias=True),
+        "uncalibrated": before.model_dump(mode="json", by_alias=True),
+        "pixels": sum(image.labels.size for image in tested),
+        "cost": cost(stored, tested[0]),
+    }
+    (args.out / f"{name}-{fold}.json").write_text(json.dumps(content, indent=2))
+
+
+def cost(segmenter: NetworkSegmenter, image: LabelledImage) -> float:
+    """Processor time with uncertainty over that without, median of rounds that alternate, 512 x 512 px."""
+    pixels, ratios = image.micrograph.pixels[:512, :512], []
+    for _ in range(ROUNDS):
+        times = []
+        for uncertainty in (False, True):
+            began = time.process_time()
+            segmenter.segment(pixels, None, uncertainty=uncertainty)
+            times.append(time.process_time() - began)
+        ratios.append(times[1] / times[0])
+    return statistics.median(ratios)
+
+
+def pooled_ece(results: list[dict[str, Any]], which: str) -> float:
+    """Over all pixels of all folds."""
+    pixels = np.array([result["pixels"] for result in results], dtype=float)
+    gaps = np.zeros(15)
+    for result, weight in zip(results, pixels / pixels.sum(), strict=True):
+        for number, one in enumerate(result[which]["reliability"]["bins"]):
+            if one["confidence"] is not None:
+                gaps[number] += weight * one["share"] * (one["confidence"] - one["accuracy"])
+    return float(np.abs(gaps).sum())
+
+
+def table(args: argparse.Namespace) -> None:
+    covered: list[bool] = []
+    print(
+        f"{'series, fold':<16}{'mean IoU':>9}{'':>9}{'ECE':>8}{'':>9}{'NLL':>8}{'':>9}{'AUROC':>8}"
+        f"{'softmax':>9}{'covered':>9}{'cost':>6}{'T':>7}{'scale':>7}"
+    )
+    print("(left of each pair: without calibration; AUROC and softmax find the same wrong pixels)")
+    for name in args.series:
+        files = [args.out / f"{name}-{fold}.json" for fold in range(3)]
+        results = [json.loads(file.read_text()) for file in files if file.exists()]
+        of_series: list[bool] = []
+        for file, result in zip([f for f in files if f.exists()], results, strict=True):
+            before, after = result["uncalibrated"], result["evaluation"]
+            old, new = before["reliability"], after["reliability"]
+            inside = [one["covered"] for image in after["images"] for one in image["area_intervals"]]
+            of_series += inside
+            print(
+                f"{file.stem:<16}{before['mean_iou']:>9.3f}{after['mean_iou']:>9.3f}{old['ece']:>8.4f}"
+                f"{new['ece']:>9.4f}{old['nll']:>8.4f}{new['nll']:>9.4f}{new['error_auroc']:>8.3f}"
+                f"{new['error_auroc_softmax']:>9.3f}{np.mean(inside):>9.3f}{result['cost']:>6.2f}"
+                f"{result['calibration']['temperature']:>7.2f}{result['calibration']['posterior_scale']:>7.3f}"
+            )
+        if not results:
+            continue
+        aurocs = [
+            np.mean([r["evaluation"]["reliability"][key] for r in results])
+            for key in ("error_auroc", "error_auroc_softmax")
+        ]
+        print(
+            f"{name}, pixels pooled: ECE {pooled_ece(results, 'uncalibrated'):.4f} before,"
+            f" {pooled_ece(results, 'evaluation'):.4f} after (wanted: 0.03); AUROC, mean of folds"
+            f" {aurocs[0]:.3f} (wanted: 0.90), plain softmax {aurocs[1]:.3f};"
+            f" intervals hold {sum(of_series)} of {len(of_series)}\n"
+        )
+        covered += of_series
+    if covered:
+        print(
+            f"all series: 90 % intervals of area fractions hold {sum(covered)} of {len(covered)}:"
+            f" {np.mean(covered):.3f} (wanted: 0.85 to 0.95)"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    data = Path(os.environ.get("AUTOSCOPE_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    parser.add_argument("--data", type=Path, default=data)
+    parser.add_argument("--models", type=Path, default=Path("build/segmentation_folds"))
+    parser.add_argument("--out", type=Path, default=Path("build/uncertainty_folds"))
+    parser.add_argument("--series", nargs="+", choices=sorted(SERIES), default=sorted(SERIES))
+    parser.add_argument("--table", action="store_true", help="only print what there is")
+    args = parser.parse_args()
+    torch.manual_seed(0)
+    args.out.mkdir(parents=True, exist_ok=True)
+    for name in () if args.table else args.series:
+        paths = {fold: args.models / f"{name}-{fold}.safetensors" for fold in range(3)}
+        models = {fold: path for fold, path in paths.items() if path.exists()}
+        missing = [fold for fold in models if not (args.out / f"{name}-{fold}.json").exists()]
+        if len(models) < 2 or not missing:
+            continue
+        images = images_of(name, args.data)
+        seen = look(name, models, images)
+        for fold in missing:
+            run_fold(name, fold, seen, images, args)
+    table(args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from autoscope.core import ConfigurationError, ModelError
+from autoscope.images import read_micrograph, write_png
+from autoscope.perception import load_segmenter, read_card
+from autoscope.perception.familiarity import Familiarity, Windows
+from autoscope.perception.familiarity_fitting import calibrated, fit_familiarity
+from autoscope.perception.familiarity_images import fit_to_folder
+from autoscope.perception.frame_statistics import SMALLEST_SPREAD, STATISTICS, frame_statistics
+from autoscope.perception.observing import window_corners
+from autoscope.perception.signs import Density, Direction
+from autoscope.perception.troubles import TROUBLES, troubled
+
+
+def statistic(pixels: np.ndarray, name: str) -> float:
+    grey = pixels.astype(np.float32) / np.iinfo(pixels.dtype).max
+    return float(frame_statistics(pixels, grey)[STATISTICS.index(name)])
+
+
+def noise(seed: int = 0, edge: int = 128) -> np.ndarray:
+    return np.random.default_rng(seed).integers(60, 200, (edge, edge), dtype=np.uint8)
+
+
+def test_there_is_a_smallest_spread_for_every_statistic() -> None:
+    assert len(SMALLEST_SPREAD) == len(STATISTICS)
+
+
+def test_white_noise_loses_three_quarters_of_its_variance_with_each_octave() -> None:
+    assert np.exp(statistic(noise(edge=512), "octave_0")) == pytest.approx(3 / 4, rel=0.02)
+    assert np.exp(statistic(noise(edge=512), "octave_1")) == pytest.approx(3 / 16, rel=0.05)
+
+
+def test_defocus_empties_the_finest_octave() -> None:
+    sharp = noise()
+    blurred = gaussian_filter(sharp.astype(float), 2.0).astype(np.uint8)
+    assert statistic(blurred, "octave_0") < statistic(sharp, "octave_0") - 2
+
+
+def test_saturation_streaks_and_drift_are_seen_each_by_its_statistic() -> None:
+    plain = noise()
+    white, rows, sloped = plain.copy(), plain.copy(), plain.copy()
+    white[:32] = 255
+    rows[::5] += 40
+    sloped = (plain * np.linspace(0.3, 1.0, 128)[:, None]).astype(np.uint8)
+    assert statistic(white, "white") == pytest.approx(np.log10(0.25 + 0.02))
+    assert statistic(rows, "streaks") > statistic(plain, "streaks") + 2
+    assert statistic(sloped, "drift") > statistic(plain, "drift") + 2
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (3, 200)])
+def test_tiny_and_even_frames_have_finite_statistics(shape: tuple[int, int]) -> None:
+    even = np.full(shape, 7, np.uint16)
+    assert np.isfinite(frame_statistics(even, even.astype(np.float32) / 65535)).all()
+
+
+def test_a_density_is_the_log_of_the_mean_squared_distance() -> None:
+    rng = np.random.default_rng(0)
+    density = Density.fit(rng.normal(3.0, 2.0, (5000, 4)))
+    at_centre, far = density.score(np.array([[3.0] * 4, [3.0 + 20.0, 3.0, 3.0, 3.0]]))
+    assert far == pytest.approx(np.log(10.0**2 / 4), abs=0.1)  # ten deviations in one of four features
+    assert at_centre < -3
+
+
+def test_a_feature_that_never_varied_may_vary_a_little() -> None:
+    features = np.zeros((50, 2))
+    features[:, 0] = np.random.default_rng(0).normal(size=50)
+    shifted = np.array([[0.0, 0.1]])
+    assert Density.fit(features, np.array([0.0, 0.1])).score(shifted) < Density.fit(features).score(shifted)
+
+
+def test_a_direction_points_from_clean_to_troubled() -> None:
+    rng = np.random.default_rng(0)
+    clean = rng.normal(size=(400, 6))
+    shift = np.array([0.0, 3.0, 0.0, 0.0, -1.0, 0.0])
+    direction = Direction.fit(clean, clean + shift)
+    assert direction.score(clean + shift).min() > direction.score(clean).max() - 1e-9 or (
+        np.mean(direction.score(clean + shift)) > np.quantile(direction.score(clean), 0.99)
+    )
+    assert (
+        abs(direction.score(clean + np.array([5.0, 0, 0, 0, 0, 0])).mean())
+        < direction.score(clean + shift).mean() / 4
+    )
+
+
+def windows(rng: np.random.Generator, count: int, shift: float = 0.0) -> Windows:
+    fine, coarse, statistics = (rng.normal(shift, 1.0, (count, width)) for width in (24, 40, len(STATISTICS)))
+    return Windows(fine, coarse, statistics)
+
+
+def structured(rng: np.random.Generator, shift: float) -> Windows:
+    """A window that has variance beyond its finest octaves, so that it is not taken for an empty one."""
+    window = windows(rng, 1, shift)
+    for name in ("octave_0", "octave_1"):
+        window.statistics[:, STATISTICS.index(name)] = min(shift, -1.5)
+    return window
+
+
+def fitted(seed: int = 0) -> Familiarity:
+    rng = np.random.default_rng(seed)
+    clean = [windows(rng, 4) for _ in range(60)]
+    bad = {t: [windows(rng, 4, shift) for _ in range(60)] for t, shift in zip(TROUBLES, (2, -2), strict=True)}
+    return calibrated(clean, bad, 256)
+
+
+def test_the_rate_of_false_alarms_is_kept_on_new_windows_and_the_foreign_are_foreign() -> None:
+    familiarity, rng = fitted(), np.random.default_rng(1)
+    looks = [familiarity.judge(windows(rng, 1)) for _ in range(1500)]
+    alarms = np.mean([look.level != "familiar" for look in looks])
+    assert 0.02 < alarms < 0.09
+    assert np.mean([look.level == "foreign" for look in looks]) < 0.01
+    assert not familiarity.card.suspicious_extrapolated
+    assert {familiarity.judge(windows(rng, 1, 4.0)).level for _ in range(20)} == {"foreign"}
+    assert {look.guess for look in looks if look.level == "familiar"} == {""}
+
+
+def test_the_trouble_is_named() -> None:
+    familiarity, rng = fitted(), np.random.default_rng(2)
+    guesses = [[familiarity.judge(structured(rng, shift)).guess for _ in range(20)] for shift in (2.0, -2.0)]
+    assert [max(set(g), key=g.count) for g in guesses] == ["defocus", "charging"]
+
+
+def test_with_few_windows_the_largest_score_is_the_edge_and_the_card_says_so() -> None:
+    rng = np.random.default_rng(0)
+    clean = [windows(rng, 1) for _ in range(10)]
+    bad = {trouble: [windows(rng, 1, 2.0) for _ in range(10)] for trouble in TROUBLES}
+    card = calibrated(clean, bad, 64).card
+    assert card.suspicious_extrapolated
+    assert (card.images, card.windows, card.folds) == (10, 10, 10)
+    assert card.foreign_score >= 1
+
+
+def test_what_is_stored_judges_alike() -> None:
+    familiarity = fitted()
+    again = Familiarity.of(familiarity.arrays(), familiarity.card)
+    seen = windows(np.random.default_rng(3), 4, 0.7)
+    assert again.judge(seen).score == pytest.approx(familiarity.judge(seen).score, rel=1e-4)
+    lacking = {name: a for name, a in familiarity.arrays().items() if name != "coarse.axes"}
+    with pytest.raises(ModelError, match="lacks 'axes'"):
+        Familiarity.of(lacking, familiarity.card)
+
+
+def test_a_trained_model_judges_frames_and_its_name_covers_that(trained: Path, tmp_path: Path) -> None:
+    model = tmp_path / "m.safetensors"
+    shutil.copy(trained, model)
+    frames = [read_micrograph(p).pixels for p in _disk_frames(tmp_path)]
+    before = read_card(model)
+    card = fit_familiarity(model, frames, device="cpu")
+    assert card.sha256 != before.sha256
+    assert read_card(model) == card
+    segmenter = load_segmenter(model, device="cpu", engine="torch")
+    look = segmenter.segment(frames[0], None).look
+    empty = segmenter.segment(np.full((96, 96), 12, np.uint8), None).look
+    assert look is not None
+    assert empty is not None
+    assert empty.score > look.score
+    assert empty.level != "familiar"
+    large = segmenter.segment(np.tile(frames[0], (12, 12)), None).look
+    assert large is not None
+
+
+def _disk_frames(folder: Path) -> list[Path]:
+    paths = []
+    for number in range(6):
+        rng = np.random.default_rng(100 + number)
+        y, x = np.mgrid[:96, :96]
+        bright = np.zeros((96, 96))
+        for row, column in rng.uniform(0, 96, (8, 2)):
+            bright[(y - row) ** 2 + (x - column) ** 2 < 64] = 80
+        paths.append(folder / f"frame{number}.png")
+        write_png(paths[-1], np.clip(80 + bright + rng.normal(0, 15, bright.shape), 0, 255).astype(np.uint8))
+    return paths
+
+
+def test_a_card_without_familiarity_is_named_as_before(trained: Path) -> None:
+    card = read_card(trained).model_copy(update={"familiarity": None})
+    assert "familiarity" not in card.to_json()
+
+
+def test_too_few_images_are_refused(trained: Path, tmp_path: Path) -> None:
+    write_png(tmp_path / "one.png", noise())
+    with pytest.raises(ConfigurationError, match="at least 3 images, 1 given"):
+        fit_to_folder(trained, tmp_path)
+    with pytest.raises(ConfigurationError, match="no such folder"):
+        fit_to_folder(trained, tmp_path / "none")
+
+
+def test_troubles_keep_type_and_shape_and_follow_their_generator() -> None:
+    frame = noise()
+    for trouble in TROUBLES:
+        one, two = (troubled(frame, trouble, np.random.default_rng(5)) for _ in range(2))
+        assert one.dtype == frame.dtype
+        assert one.shape == frame.shape
+        assert np.array_equal(one, two)
+        assert not np.array_equal(one, frame)
+
+
+@pytest.mark.parametrize(("height", "width", "expected"), [(256, 256, 1), (600, 300, 2), (5000, 20000, 16)])
+def test_windows_are_spread_over_a_large_frame(height: int, width: int, expected: int) -> None:
+    corners = list(window_corners(height, width, 256))
+    assert len(corners) == expected
+    assert all(
+        0 <= row <= max(height - 256, 0) and 0 <= column <= max(width - 256, 0) for row, column in corners
+    )
