@@ -2,6 +2,7 @@
 
 from autoscope.microscope.budget import Account, Budget, DoseMap, Spent
 from autoscope.microscope.clock import Clock, SimulatedClock, WallClock
+from autoscope.microscope.driver import SpectrumTest
 from autoscope.microscope.envelope import Envelope
 from autoscope.microscope.microscope import Microscope
 from autoscope.microscope.state import DriverState, FocusResult, Health, MicroscopeInfo
@@ -18,6 +19,7 @@ __all__ = [
     "Microscope",
     "MicroscopeInfo",
     "SimulatedClock",
+    "SpectrumTest",
     "Spent",
     "WallClock",
 ]

@@ -6,7 +6,7 @@ Public methods are final: they check the envelope and the budget, and only then 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
@@ -27,7 +27,7 @@ from autoscope.core import (
     StagePosition,
 )
 from autoscope.microscope.budget import Account, Budget, Spent
-from autoscope.microscope.driver import Driver
+from autoscope.microscope.driver import Driver, SpectrumTest
 from autoscope.microscope.envelope import Envelope
 from autoscope.microscope.state import DriverState, FocusResult, Health
 
@@ -239,10 +239,38 @@ class Microscope(Driver):
         self._start_time()
         with self._blanked_on_failure():
             spectrum = self._do_acquire_spectrum(live_s)
-        self._account.spectrum(spectrum.live_s)
-        counts = spectrum.counts.copy()
-        counts.flags.writeable = False
-        return replace(spectrum, counts=counts)
+        return self._booked(spectrum)
+
+    @final
+    def watch_spectrum(
+        self, looks_s: Sequence[float], enough: SpectrumTest, spot_um: tuple[float, float] = (0.0, 0.0)
+    ) -> Spectrum:
+        """Collects EDS counts at a spot of the field, and looks at them while they come in.
+
+        It is one acquisition, with one overhead, however often it is looked at.
+
+        Args:
+            looks_s: live times at which to look, ascending; the last one ends it.
+            enough: asked at every look but the last, with all counts so far; True ends it.
+            spot_um: where the beam rests, from the stage's position.
+
+        Returns:
+            All counts; its position is the spot.
+
+        Raises:
+            LimitError: the live times are not positive and ascending, or the spot is not finite.
+            BudgetError: the whole live time would overspend beam time or EDS live time. Nothing was exposed.
+            InstrumentError: the stage is moving, there is no EDS detector, or it cannot be placed.
+        """
+        self._check_open()
+        longest_s = _checked_looks(looks_s, spot_um)
+        self._refuse_moving("a spectrum")
+        time_s = self._unbooked_s() + self.predict_spectrum_s(longest_s)
+        self._account.check(time_s=time_s, eds_live_s=longest_s)
+        self._start_time()
+        with self._blanked_on_failure():
+            spectrum = self._do_watch_spectrum(tuple(looks_s), enough, spot_um)
+        return self._booked(spectrum)
 
     @final
     def autofocus(self) -> FocusResult:
@@ -325,6 +353,13 @@ class Microscope(Driver):
         finally:
             self._book_time()
 
+    def _booked(self, spectrum: Spectrum) -> Spectrum:
+        """Books a spectrum and makes its counts its own."""
+        self._account.spectrum(spectrum.live_s)
+        counts = spectrum.counts.copy()
+        counts.flags.writeable = False
+        return replace(spectrum, counts=counts)
+
     def _start_time(self) -> None:
         if self._started_s is None:
             self._started_s = self.clock.now_s()
@@ -357,3 +392,22 @@ def _own(
     owned = pixels if pixels.base is None and pixels.flags.owndata else pixels.copy()
     owned.flags.writeable = False
     return owned
+
+
+def _checked_looks(looks_s: Sequence[float], spot_um: tuple[float, float]) -> float:
+    """The longest live time of a watched spectrum.
+
+    Raises:
+        LimitError: the live times are not positive and ascending, or the spot is not finite.
+    """
+    last_s = 0.0
+    for look_s in looks_s:
+        if not (np.isfinite(look_s) and look_s > last_s):
+            raise LimitError("looks_s", look_s, last_s, None, "s", above_low=True)
+        last_s = look_s
+    if last_s == 0:
+        raise LimitError("looks_s", 0.0, 0.0, None, "s", above_low=True)
+    for value in spot_um:
+        if not np.isfinite(value):
+            raise LimitError("spot_um", value, None, None, "um")
+    return last_s

@@ -1,6 +1,7 @@
 """The session on disk: append-only documents and pixels, crash-safe, readable while it grows."""
 
 from autoscope.records.documents import (
+    CandidatesDocument,
     DecisionDocument,
     Document,
     EstimateDocument,
@@ -10,12 +11,14 @@ from autoscope.records.documents import (
     InclusionsDocument,
     ObservationDocument,
     ResumedDocument,
+    SpectrumDocument,
     StartedDocument,
     StateDocument,
     WarningDocument,
 )
 from autoscope.records.folder import CONFIG, EVENTS, PIXELS, REPORT, RESULT, replace_file
 from autoscope.records.models import (
+    CandidateRecord,
     DriverRecord,
     FinishReason,
     InclusionResult,
@@ -46,6 +49,8 @@ __all__ = [
     "PIXELS",
     "REPORT",
     "RESULT",
+    "CandidateRecord",
+    "CandidatesDocument",
     "DecisionDocument",
     "Document",
     "DriverRecord",
@@ -66,6 +71,7 @@ __all__ = [
     "SessionResult",
     "SessionView",
     "SessionWriter",
+    "SpectrumDocument",
     "SpentRecord",
     "SpentResult",
     "StartedDocument",

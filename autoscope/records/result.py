@@ -17,6 +17,7 @@ from autoscope.records.documents import (
     FrameDocument,
     InclusionsDocument,
     ResumedDocument,
+    SpectrumDocument,
     StartedDocument,
     WarningDocument,
 )
@@ -155,7 +156,7 @@ def _nothing_known(target: TargetRecord, started: StartedDocument) -> QuantityRe
 
 def _last_spent(documents: Sequence[Document]) -> SpentRecord:
     for document in reversed(documents):
-        if isinstance(document, FrameDocument | FocusDocument) and document.driver is not None:
+        if isinstance(document, FrameDocument | FocusDocument | SpectrumDocument) and document.driver is not None:
             return document.driver.spent
     return SpentRecord()
 

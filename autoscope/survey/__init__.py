@@ -15,6 +15,7 @@ from autoscope.survey.protocols import (
     SurveyView,
     Target,
 )
+from autoscope.survey.spending import ExtraCost
 from autoscope.survey.statistics import Statistics
 from autoscope.survey.stepping import run, step
 from autoscope.survey.survey import Survey
@@ -23,6 +24,7 @@ from autoscope.survey.table import TableSource
 __all__ = [
     "Batch",
     "Decision",
+    "ExtraCost",
     "FieldGrid",
     "FieldSource",
     "Outcome",

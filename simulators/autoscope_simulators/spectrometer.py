@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,12 +77,30 @@ class Spectrometer:
         Raises:
             InstrumentError: there is no EDS data, none for this place or beam energy, or no more of it.
         """
+        count, axis = self.counter(place_um, kv, current_pa, number)
+        return count(live_s), axis
+
+    def counter(
+        self, place_um: tuple[float, float], kv: float, current_pa: float, number: int
+    ) -> tuple[Callable[[float], NDArray[np.int64]], EnergyAxis]:
+        """What counts on at a place: each call gives the counts of a further live time.
+
+        Args:
+            place_um: where the beam lands.
+            kv: beam energy.
+            current_pa: beam current.
+            number: of the spectrum, counted from 1; the same number gives the same counts.
+
+        Raises:
+            InstrumentError: as :meth:`acquire`.
+        """
         cube = self._specimen.eds_cube
         if cube is not None:
-            return self._thin(cube, place_um, live_s, kv, current_pa), cube.axis
+            stored = cube
+            return lambda live_s: self._thin(stored, place_um, live_s, kv, current_pa), stored.axis
         rate, axis = self._rate(place_um, kv, current_pa)
         rng = component_rng(self._seed, "spectrum", number)
-        return self._counting.draw(rate, live_s, axis, rng), axis
+        return lambda live_s: self._counting.draw(rate, live_s, axis, rng), axis
 
     def _rate(
         self, place_um: tuple[float, float], kv: float, current_pa: float
