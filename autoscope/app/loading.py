@@ -127,10 +127,10 @@ def _absolute_paths(document: dict[str, Any], folder: Path) -> None:
         if isinstance(specimen, str) and specimen and not specimen.startswith(SYNTHETIC):
             microscope["specimen"] = str(folder / Path(specimen).expanduser())
         _absolute(microscope, "pv_map", folder)
-    for section in ("model", "policy"):
+    for section, key in (("model", "weights"), ("policy", "weights"), ("eds", "classes")):
         table = document.get(section)
         if isinstance(table, dict):
-            _absolute(table, "weights", folder)
+            _absolute(table, key, folder)
 
 
 def _absolute(table: dict[str, Any], key: str, folder: Path) -> None:

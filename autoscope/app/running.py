@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 import autoscope
 from autoscope.app import build
 from autoscope.app.config import Config
+from autoscope.app.eds import eds_problems
 from autoscope.app.loading import config_from, dump_config
 from autoscope.app.preparing import preparer
 from autoscope.app.specimens import Announce, open_specimen
@@ -297,7 +298,9 @@ def _same_files(documents: tuple[Document, ...], checked: Checked) -> None:
 def _check_classes(config: Config, model: build.ModelChoice, specimen: SpecimenFile | None) -> None:
     """Refuses targets that the model does not know, or that contradict it."""
     measures = build.targets_of(config)
-    if model.kind == "truth" and specimen is not None:
+    if config.eds.enabled:
+        problems = eds_problems(config, model.classes, specimen)
+    elif model.kind == "truth" and specimen is not None:
         problems = [f"targets: {problem}" for m in measures for problem in truth_problems(specimen, m)]
     else:
         known = model.classes
@@ -326,8 +329,6 @@ def _check_detector(config: Config, microscope: Microscope) -> None:
 
 def _refuse_unbuilt(config: Config) -> None:
     problems = []
-    if config.eds.enabled:
-        problems.append("eds.enabled = true: this version measures no spectra")
     if config.labels.queue is not None:
         problems.append("labels.queue: this version has no label queue")
     if config.policy.weights is not None:

@@ -33,6 +33,8 @@ from autoscope.estimation.intervals import sequence_half_width, t_half_width
 from autoscope.estimation.nested import allocation, nested_value, tiles_per_visit
 from autoscope.estimation.planning import expected_half_width, fields_needed, weighted_spread
 from autoscope.estimation.ratios import ratio, ratio_interval
+from autoscope.estimation.second_phase import SecondPhase
+from autoscope.estimation.sizing import deepest_px, feret_px
 from autoscope.estimation.stereology import area_fraction
 from autoscope.estimation.tracker import (
     MINIMUM_FIELDS,
@@ -43,6 +45,7 @@ from autoscope.estimation.tracker import (
     QuantityTracker,
     Reading,
 )
+from autoscope.estimation.two_phase import field_values
 
 __all__ = [
     "MINIMUM_FIELDS",
@@ -57,6 +60,7 @@ __all__ = [
     "GrainSize",
     "QuantityTracker",
     "Reading",
+    "SecondPhase",
     "allocation",
     "area_fraction",
     "batch_variance",
@@ -68,10 +72,13 @@ __all__ = [
     "corrected_pseudo_values",
     "count_features",
     "counting_share",
+    "deepest_px",
     "density_per_mm2",
     "draw_weights",
     "expected_half_width",
     "expert_corrected",
+    "feret_px",
+    "field_values",
     "fields_needed",
     "find_features",
     "grain_crossings",

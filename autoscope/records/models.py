@@ -142,7 +142,8 @@ class CandidateRecord(InclusionResult):
         aspect: of the rectangle of smallest width around it: length over width.
         area_um2: of the part on the field.
         weight: how many features it stands for, those that the field's edge cuts included.
-        image_class: most probable class in the image alone.
+        image: image class to probability, the candidate classes alone.
+        image_class: the most probable of them.
         prior: class to probability before the spectrum, fixed before the draw.
         propensity: probability with which it got a spectrum.
         observed: class that its spectrum showed; None: it got none.
@@ -155,6 +156,7 @@ class CandidateRecord(InclusionResult):
     aspect: FiniteFloat
     area_um2: FiniteFloat
     weight: FiniteFloat
+    image: dict[str, FiniteFloat]
     image_class: str
     prior: dict[str, FiniteFloat]
     propensity: Annotated[FiniteFloat, Field(gt=0, le=1)]

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from autoscope.core import RecordError
 from autoscope.records.documents import (
+    CandidatesDocument,
     Document,
     EstimateDocument,
     FinishedDocument,
@@ -128,9 +129,21 @@ def build_result(documents: Sequence[Document]) -> SessionResult:
         model=started.model,
         spent=SpentResult(**{**spent.model_dump(), "wall_time_s": wall_time_s}),
         quantities=quantities,
-        inclusions=tuple(i for d in documents if isinstance(d, InclusionsDocument) for i in d.inclusions),
+        inclusions=_inclusions(documents),
         warnings=tuple(dict.fromkeys(warnings)),
     )
+
+
+def _inclusions(documents: Sequence[Document]) -> tuple[InclusionResult, ...]:
+    """All that were seen whole; with EDS by the spectrum's class, or the likeliest where there is none."""
+    found: list[InclusionResult] = []
+    for document in documents:
+        if isinstance(document, InclusionsDocument):
+            found += document.inclusions
+        elif isinstance(document, CandidatesDocument):
+            whole = (c for c in document.candidates if c.weight > 0)
+            found += [InclusionResult(**c.model_dump(include=set(InclusionResult.model_fields))) for c in whole]
+    return tuple(found)
 
 
 def _last(documents: Sequence[Document], kind: type[_D]) -> _D | None:

@@ -10,6 +10,8 @@ from autoscope.session.progress import Listener, Progress, TimeLeft, half_width,
 from autoscope.session.quantities import FieldMap, Inclusion, TargetMeasure, Value
 from autoscope.session.runner import SessionRunner
 from autoscope.session.settings import RecoveryPolicy, SessionSettings
+from autoscope.session.spectroscopy import Spectroscopy, SpectrumPlan
+from autoscope.session.trade import Trade
 
 __all__ = [
     "UNITS",
@@ -28,8 +30,11 @@ __all__ = [
     "SessionParts",
     "SessionRunner",
     "SessionSettings",
+    "Spectroscopy",
+    "SpectrumPlan",
     "TargetMeasure",
     "TimeLeft",
+    "Trade",
     "ValidSource",
     "Value",
     "half_width",

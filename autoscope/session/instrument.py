@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from autoscope.core import (
@@ -24,6 +24,7 @@ from autoscope.session.measurer import Measurer
 from autoscope.session.quantities import Inclusion
 from autoscope.session.recovery import REFUSALS, Recovery
 from autoscope.session.settings import SessionSettings
+from autoscope.session.spectra import FieldSpectra, KnownSpectrum, SpectrumCollector
 from autoscope.survey import Decision, FieldGrid, Outcome
 
 log = logging.getLogger(__name__)
@@ -34,12 +35,16 @@ SKIPS_IN_A_ROW = 5
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """A frame that was taken and not yet measured; ``frame`` is None where none could be taken."""
+    """A frame that was taken and not yet measured; ``frame`` is None where none could be taken.
+
+    With EDS ``spectra`` holds what was taken on the field while the stage stood there.
+    """
 
     decision: Decision
     frame: Frame | None
     index: int | None
     note: str = ""
+    spectra: FieldSpectra | None = None
 
 
 class Imaging:
@@ -135,6 +140,7 @@ class InstrumentSource:
         control: the operator's wishes.
         before_acquire: called when the travelling time has been used and the next frame is about to be
             taken; the runner writes the running estimate there.
+        collector: reads frames at once and takes spectra before the stage leaves; None: no EDS.
     """
 
     def __init__(
@@ -144,9 +150,11 @@ class InstrumentSource:
         measurer: Measurer,
         control: SessionControl,
         before_acquire: Callable[[], None],
+        collector: SpectrumCollector | None = None,
     ) -> None:
         self._imaging, self._grid, self._measurer = imaging, grid, measurer
         self._control, self._before_acquire = control, before_acquire
+        self._collector = collector
         self._in_flight: InFlight | None = None
         self._unreachable = ""
         self._failure: InstrumentError | None = None
@@ -157,9 +165,14 @@ class InstrumentSource:
         """The frame that was taken and not yet measured."""
         return self._in_flight
 
-    def take_up(self, in_flight: InFlight) -> None:
-        """Goes on with a frame that an interrupted session had stored and not measured."""
-        self._in_flight = in_flight
+    def take_up(self, in_flight: InFlight, known: Mapping[int, KnownSpectrum] | None = None) -> None:
+        """Goes on with a frame that an interrupted session had stored and not measured.
+
+        Args:
+            in_flight: the frame.
+            known: feature to the spectrum that was stored of it.
+        """
+        self._in_flight = self._with_spectra(in_flight, known or {})
 
     def travel(self, decision: Decision) -> None:
         """Writes the decision down and sends the stage to its field."""
@@ -190,14 +203,20 @@ class InstrumentSource:
             self._in_flight = InFlight(decision, None, None, self._unreachable)
             return
         try:
-            self._in_flight = self._imaging.recovery.attempt(
+            taken = self._imaging.recovery.attempt(
                 f"field {decision.field}", lambda: self._visit(decision), lambda: self._visit_again(decision)
             )
+            self._in_flight = self._with_spectra(taken, {})
             self._failed_in_a_row = 0
         except REFUSALS:
             raise
         except InstrumentError as error:
             self._in_flight = self._given_up(decision, error)
+
+    def _with_spectra(self, taken: InFlight, known: Mapping[int, KnownSpectrum]) -> InFlight:
+        if self._collector is None or taken.frame is None:
+            return taken
+        return replace(taken, spectra=self._collector.collect(taken.decision, taken.frame, known))
 
     def _visit(self, decision: Decision) -> InFlight:
         if self._failure is not None:
@@ -231,9 +250,25 @@ class InstrumentSource:
         taken = self._in_flight
         if taken is None or taken.decision.step != decision.step:
             raise InstrumentError(f"no frame was taken for step {decision.step}")
-        outcome, inclusions = self._measure(taken)
-        self._imaging.journal.observation(decision, outcome, inclusions)
+        if taken.spectra is not None and self._collector is not None:
+            outcome = self._close_spectra(taken, taken.spectra, self._collector)
+        else:
+            outcome, inclusions = self._measure(taken)
+            self._imaging.journal.observation(decision, outcome, inclusions)
         self._in_flight = None
+        return outcome
+
+    def _close_spectra(
+        self, taken: InFlight, spectra: FieldSpectra, collector: SpectrumCollector
+    ) -> Outcome:
+        """Writes down the values of a field on which spectra were drawn, and learns from it."""
+        if taken.frame is not None and taken.index is not None:
+            self._imaging.focus.saw(sharpness(taken.frame.pixels))
+            self._imaging.journal.labels(taken.index, spectra.sight.field.labels)
+        outcome, candidates = collector.close(taken.decision, spectra, taken.note)
+        area_um2 = spectra.sight.field.area_um2
+        journal = self._imaging.journal
+        journal.observation(taken.decision, outcome, candidates=candidates, area_um2=area_um2)
         return outcome
 
     def _measure(self, taken: InFlight) -> tuple[Outcome, tuple[Inclusion, ...]]:

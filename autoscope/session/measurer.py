@@ -44,6 +44,9 @@ class Measurer(Protocol):
     def measure(self, frame: Frame, field: int) -> Measurement:
         """Measures every target on one field's frame."""
 
+    def see(self, frame: Frame, field: int) -> FieldMap:
+        """Recognises the classes of one field's frame, with their probabilities where the model has them."""
+
 
 class ValidSource(Protocol):
     """Knows which pixels of a field are specimen."""
@@ -91,12 +94,17 @@ class SegmentingMeasurer:
     def measure(self, frame: Frame, field: int) -> Measurement:
         """Measures every target on one field's frame."""
         counting = any(m.target.quantity == "inclusions_per_mm2" for m in self._measures)
-        found = self._segmenter.segment(frame.pixels, frame.imaging.pixel_nm, probability=counting)
+        seen = self.see(frame, field, probability=counting)
+        return measured(seen.labels, [measure.value(seen) for measure in self._measures])
+
+    def see(self, frame: Frame, field: int, *, probability: bool = True) -> FieldMap:
+        """Recognises the classes of one field's frame."""
+        found = self._segmenter.segment(frame.pixels, frame.imaging.pixel_nm, probability=probability)
         labels, grid, rectangle = found.labels, self._grid, self._grid.rectangle(field)
         valid = None
         if self._valid is not None and grid.valid_fraction[field] < 1:
             valid = self._valid.valid_window(rectangle, (labels.shape[0], labels.shape[1]))
-        seen = FieldMap(
+        return FieldMap(
             labels,
             self.class_names,
             found.pixel_nm,
@@ -105,4 +113,3 @@ class SegmentingMeasurer:
             grid.area_um2(field),
             found.probability,
         )
-        return measured(labels, [measure.value(seen) for measure in self._measures])

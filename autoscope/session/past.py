@@ -11,6 +11,7 @@ import numpy as np
 from autoscope.core import Frame, RecordError, Rectangle
 from autoscope.microscope import Microscope
 from autoscope.records import (
+    CandidatesDocument,
     DecisionDocument,
     Document,
     EstimateDocument,
@@ -18,12 +19,15 @@ from autoscope.records import (
     FrameDocument,
     ObservationDocument,
     SessionView,
+    SpectrumDocument,
     WarningDocument,
 )
 from autoscope.session.focus import FocusKeeper, sharpness
 from autoscope.session.instrument import InFlight, InstrumentSource
 from autoscope.session.journal import driver_state
-from autoscope.survey import Decision, Outcome, Survey
+from autoscope.session.spectra import KnownSpectrum
+from autoscope.session.spectroscopy import Spectroscopy
+from autoscope.survey import Decision, FieldGrid, Outcome, Survey
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class Past:
         states = [
             d.driver
             for d in self.documents
-            if isinstance(d, (FrameDocument, FocusDocument)) and d.driver is not None
+            if isinstance(d, (FrameDocument, FocusDocument, SpectrumDocument)) and d.driver is not None
         ]
         if states:
             microscope.restore(driver_state(states[-1]), self._exposures())
@@ -102,13 +106,42 @@ class Past:
         return tuple(pending)
 
     def take_up_frame(self, decision: Decision, source: InstrumentSource) -> bool:
-        """Hands the stored frame of a decision that was not measured yet back; False where there is none."""
+        """Hands the stored frame of a decision that was not measured yet back; False where there is none.
+
+        Spectra that were still to be taken on its field are taken.
+        """
         for document in self._frames():
             if document.purpose == "field" and document.field == decision.field:
                 frame = self.view.frame(document.frame)
-                source.take_up(InFlight(decision, frame, document.frame))
+                source.take_up(InFlight(decision, frame, document.frame), self._spectra(decision))
                 return True
         return False
+
+    def teach(self, spectroscopy: Spectroscopy, grid: FieldGrid) -> None:
+        """Repeats what the spectroscopy had learnt, in its order."""
+        values: dict[int, list[ObservationDocument]] = {}
+        decisions = {d.step: d for d in self.documents if isinstance(d, DecisionDocument)}
+        for document in self.documents:
+            if isinstance(document, ObservationDocument):
+                values.setdefault(document.step, []).append(document)
+            elif isinstance(document, CandidatesDocument):
+                outcome = _outcome(values[document.step])
+                if outcome.value is not None and outcome.variance is not None:
+                    decided = decisions[document.step]
+                    predicted = np.array(decided.predicted, float)
+                    weight = float(grid.weight[document.field]) / decided.propensity
+                    spectroscopy.learn(
+                        weight, outcome.value - predicted, outcome.variance, document.candidates
+                    )
+
+    def _spectra(self, decision: Decision) -> dict[int, KnownSpectrum]:
+        return {
+            d.feature: KnownSpectrum(
+                self.view.spectrum(d.spectrum), d.live_s, d.took_s, d.ev_per_channel, d.offset_ev
+            )
+            for d in self.documents
+            if isinstance(d, SpectrumDocument) and d.step == decision.step
+        }
 
     def _frames(self) -> Sequence[FrameDocument]:
         return [d for d in self.documents if isinstance(d, FrameDocument)]
@@ -142,4 +175,6 @@ def _outcome(values: Sequence[ObservationDocument]) -> Outcome:
     numbers = [document.value for document in values]
     if any(number is None for number in numbers):
         return Outcome(None, values[0].note)
-    return Outcome(np.array(numbers, float), values[0].note)
+    variances = [document.variance for document in values]
+    known = None if any(v is None for v in variances) else np.array(variances, float)
+    return Outcome(np.array(numbers, float), values[0].note, known, values[0].extra_s)
