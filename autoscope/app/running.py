@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 import autoscope
 from autoscope.app import build
+from autoscope.app.census import write_census
 from autoscope.app.config import Config
 from autoscope.app.eds import eds_problems
 from autoscope.app.loading import config_from, dump_config
@@ -219,6 +220,7 @@ def _run(
         SessionRunner(parts, journal, control, listener, past).run()
         result = open_session(folder).result()
         writer.write_result(result)
+        write_census(folder)
         write_report(folder)
     return result
 

@@ -2,8 +2,10 @@
 
 from autoscope.estimation.batches import batch_variance
 from autoscope.estimation.betting import BettingInterval
+from autoscope.estimation.census import CensusDraw, census_estimates, largest_by_area
 from autoscope.estimation.correction import corrected_pseudo_values, expert_corrected
 from autoscope.estimation.counts import (
+    UM2_PER_MM2,
     betting_upper_bound,
     count_features,
     counting_share,
@@ -51,7 +53,9 @@ __all__ = [
     "MINIMUM_FIELDS",
     "MINIMUM_INFORMATIVE",
     "TIERS",
+    "UM2_PER_MM2",
     "BettingInterval",
+    "CensusDraw",
     "Combined",
     "Crossings",
     "Draw",
@@ -66,6 +70,7 @@ __all__ = [
     "batch_variance",
     "betting_upper_bound",
     "boundary_crossings",
+    "census_estimates",
     "check_distribution",
     "check_values",
     "combine",
@@ -84,6 +89,7 @@ __all__ = [
     "grain_crossings",
     "grain_size",
     "grain_size_number",
+    "largest_by_area",
     "largest_counted_density_per_mm2",
     "largest_density_per_mm2",
     "nested_value",

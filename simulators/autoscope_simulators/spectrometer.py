@@ -24,6 +24,9 @@ dense matrix does not let them reach far."""
 WINDOW_SIGMAS = 4.0
 """How far around the beam classes are looked at."""
 
+EDGE_UM = 2.0
+"""How far beyond the specimen's edge a place still counts as the edge's: as far as drift carries a beam."""
+
 KV_TOLERANCE = 0.05
 """By how much the beam energy may differ from the one that the specimen's spectra hold for, kV."""
 
@@ -52,6 +55,7 @@ class Spectrometer:
         Raises:
             InstrumentError: as :meth:`acquire`.
         """
+        place_um = self._onto(place_um)
         cube = self._specimen.eds_cube
         if cube is None:
             rate, _ = self._rate(place_um, kv, current_pa)
@@ -94,6 +98,7 @@ class Spectrometer:
         Raises:
             InstrumentError: as :meth:`acquire`.
         """
+        place_um = self._onto(place_um)
         cube = self._specimen.eds_cube
         if cube is not None:
             stored = cube
@@ -101,6 +106,16 @@ class Spectrometer:
         rate, axis = self._rate(place_um, kv, current_pa)
         rng = component_rng(self._seed, "spectrum", number)
         return lambda live_s: self._counting.draw(rate, live_s, axis, rng), axis
+
+    def _onto(self, place_um: tuple[float, float]) -> tuple[float, float]:
+        """The place; one that drift carried just over the specimen's edge is the edge's."""
+        extent, inner_um = self._specimen.extent, self._specimen.pixel_nm / 2000
+        edges = ((extent.x0_um, extent.x1_um), (extent.y0_um, extent.y1_um))
+        nearest = tuple(
+            min(max(value, low + inner_um), high - inner_um) if low - EDGE_UM < value < high + EDGE_UM else value
+            for value, (low, high) in zip(place_um, edges, strict=True)
+        )
+        return nearest[0], nearest[1]
 
     def _rate(
         self, place_um: tuple[float, float], kv: float, current_pa: float
