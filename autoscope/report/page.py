@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from autoscope.core import RecordError
 from autoscope.records import NEVER_FINISHED, KindRecord
+from autoscope.report.census import census_section
 from autoscope.report.convergence import draw_convergence
 from autoscope.report.evidence import Evidence, Visit
 from autoscope.report.field_images import field_picture
@@ -86,7 +87,8 @@ def render_page(evidence: Evidence) -> str:
         truth=started.model.kind == "truth",
         unfinished_raster=started.policy.kind == "raster" and not _census(evidence),
         overview=bool(evidence.overview),
-        inclusions=_inclusions(evidence),
+        inclusions=() if evidence.census is not None else _inclusions(evidence),
+        census=None if evidence.census is None else census_section(evidence.census, draw_background(evidence)),
     )  # fmt: skip
 
 
