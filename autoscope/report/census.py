@@ -52,6 +52,7 @@ class CensusSection:
     spectra: tuple[SpectrumFigure, ...]
     standards: tuple[str, ...]
     smallest: str
+    confidence: str
     left_out: int
 
 
@@ -101,6 +102,7 @@ def census_section(census: Census, background: Background) -> CensusSection:
         ),
         standards=census.standards,
         smallest=f"{census.min_feature_um:g} µm",
+        confidence=f"{100 * census.confidence:g} %",
         left_out=census.fields_left_out,
     )  # fmt: skip
 
@@ -121,7 +123,7 @@ def density(row: CensusRow | None) -> str:
         return "–"
     if row.ci_low is None or row.ci_high is None:
         return f"{row.estimate:.3g} ({row.features} found)" if row.features else "none found"
-    places = max(0, decimals((row.ci_high - row.ci_low) / 2) - 0)
+    places = decimals((row.ci_high - row.ci_low) / 2)
     return f"{row.estimate:.{places}f} ({row.ci_low:.{places}f} to {row.ci_high:.{places}f})"
 
 
