@@ -1,14 +1,14 @@
-"""Does the census by class cover what it says, and what does the trigger save? Sessions over tables of features.
+"""Does the census by class cover what it says, and what does the trigger save? Sessions over tables.
 
     python benchmarks/eds_census.py --sessions 500
     python benchmarks/eds_census.py --sessions 200 --hfw-um 76.8 --relative 0.2 --classes oxide --cost
 
-Every field of a synthetic steel is imaged once by the simulated microscope, segmented by the shipped model, and
-every inclusion of it gets a spectrum with a sequential stop. The sessions draw fields and spectra from these
-tables with the code that sessions run: survey, trigger, two-phase values, learning of what the image classes are
-made of. Truth: what spectra of every feature on every field give. ``honest``: the model's probabilities;
-``swapped``: they say oxide where they mean sulphide, nitride where they mean oxide, and are sure of it. ``--cost``
-prints seconds of beam time to the target for the trigger against spectra of everything.
+Every field of a synthetic steel is imaged once by the simulated microscope, segmented by the shipped model,
+and every inclusion of it gets a spectrum with a sequential stop. The sessions draw fields and spectra from
+these tables with the code that sessions run: survey, trigger, two-phase values, learning of what the image
+classes are made of. Truth: what spectra of every feature on every field give. ``honest``: the model's
+probabilities; ``swapped``: they say oxide where they mean sulphide, nitride where they mean oxide, and are
+sure of it. ``--cost`` prints seconds of beam time to the target for the trigger against spectra of everything.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from autoscope.app import build
 from autoscope.app.config import Config
 from autoscope.app.eds import extra_cost_of, spectroscopy_of
 from autoscope.app.loading import config_from, read_toml
-from autoscope.app.preparing import groups_of, preparer, predictor_of
+from autoscope.app.preparing import groups_of, predictor_of, preparer
 from autoscope.app.running import check
 from autoscope.core import StagePosition
 from autoscope.session import Spectroscopy
@@ -119,7 +119,9 @@ class FeatureSource:
         """Costs the way."""
         grid, before = self._tables.grid, self._at
         self._at = float(grid.x_um[decision.field]), float(grid.y_um[decision.field])
-        self.seconds += float(self._timing.travel_s(np.hypot(self._at[0] - before[0], self._at[1] - before[1])))
+        self.seconds += float(
+            self._timing.travel_s(np.hypot(self._at[0] - before[0], self._at[1] - before[1]))
+        )
 
     def acquire(self, decision: Decision) -> None:
         """Costs the frame."""

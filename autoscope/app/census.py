@@ -1,4 +1,4 @@
-"""The census of a session with EDS, from its records alone: by class and size, for files and for the report."""
+"""The census of a session with EDS, from its records alone: by class and size, for files and report."""
 
 from __future__ import annotations
 
@@ -52,14 +52,15 @@ CONTROL_AREAS, RETURN_AREAS = 24, 1000.0
 """Of ASTM E2283: how many control areas, and how many times their area is foretold."""
 
 STANDARDS = (
-    "Number per mm² and area fraction by class: automatic image analysis with EDS as in ASTM E2142-08 and area"
-    " fraction as in ASTM E1245-03; sizes are equivalent circle diameters (ISO 13322-1:2014), and inclusions"
-    " that the edge of a field cuts are allowed for by the chance of being seen whole.",
-    "Worst fields and size ranges are laid out as ISO 4967:2013 and ASTM E45-18a method D ask, by chemical class"
-    " in place of types A to D. Not covered: severity ratings, which need fields of 0.50 mm² and stringers put"
-    " together over gaps of 40 µm; these fields are smaller, and the worst field is the worst of those measured.",
-    "Intervals of targets are those that ended the session; all others are secondary: each holds by itself, not"
-    " all together. Fewer than ten features give no interval.",
+    "Number per mm² and area fraction by class: automatic image analysis with EDS as in ASTM E2142-08 and"
+    " area fraction as in ASTM E1245-03; sizes are equivalent circle diameters (ISO 13322-1:2014), and"
+    " inclusions that the edge of a field cuts are allowed for by the chance of being seen whole.",
+    "Worst fields and size ranges are laid out as ISO 4967:2013 and ASTM E45-18a method D ask, by chemical"
+    " class in place of types A to D. Not covered: severity ratings, which need fields of 0.50 mm² and"
+    " stringers put together over gaps of 40 µm; these fields are smaller, and the worst field is the worst"
+    " of those measured.",
+    "Intervals of targets are those that ended the session; all others are secondary: each holds by itself,"
+    " not all together. Fewer than ten features give no interval.",
 )
 """Which editions' definitions were followed, and what is not covered."""
 
@@ -250,7 +251,9 @@ def _worst(
 
 
 def _largest(
-    started: StartedDocument, found: Mapping[int, CandidatesDocument], fields: Mapping[str, NDArray[np.float64]]
+    started: StartedDocument,
+    found: Mapping[int, CandidatesDocument],
+    fields: Mapping[str, NDArray[np.float64]],
 ) -> LargestInclusion | None:
     """Only where fields were drawn uniformly: control areas are then a random sample of the region."""
     steps = sorted(found)

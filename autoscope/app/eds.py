@@ -134,8 +134,8 @@ def eds_problems(config: Config, image_classes: Sequence[str], specimen: Specime
         )
     if config.statistics.tier == "guaranteed":
         problems.append(
-            'statistics.tier = "guaranteed" needs bounds of every field\'s value, which spectra on a sample of'
-            ' its features do not leave: use "standard" or "anytime" with eds.enabled'
+            'statistics.tier = "guaranteed" needs bounds of every field\'s value, which spectra on a sample'
+            ' of its features do not leave: use "standard" or "anytime" with eds.enabled'
         )
     if specimen is not None and not specimen.has_eds:
         problems.append(
@@ -154,7 +154,7 @@ def _matrix_problems(eds: EDSConfig) -> list[str]:
             atomic_number(element)
         except ConfigurationError as error:
             problems.append(f"eds.matrix: {error}")
-    if not 0 < sum(eds.matrix.values()):
+    if not sum(eds.matrix.values()) > 0:
         problems.append("eds.matrix names no element; write {Fe = 0.98, Mn = 0.02}, by weight")
     return problems
 

@@ -28,7 +28,7 @@ def t_half_width(combined: Combined, confidence: float, *, allowance: float = ST
 
 
 def normal_half_width(variance: float, confidence: float) -> float:
-    """z times the root of a variance that is an estimate from many independent terms."""
+    """Z times the root of a variance that is an estimate from many independent terms."""
     from scipy.special import ndtri
 
     return float(ndtri(0.5 + confidence / 2)) * math.sqrt(variance)

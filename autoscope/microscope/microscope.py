@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import Self, final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from autoscope.core import (
     BeamSettings,
@@ -26,6 +25,7 @@ from autoscope.core import (
     Spectrum,
     StagePosition,
 )
+from autoscope.microscope.acquisition import checked_looks, footprint, own
 from autoscope.microscope.budget import Account, Budget, Spent
 from autoscope.microscope.driver import Driver, SpectrumTest
 from autoscope.microscope.envelope import Envelope
@@ -202,7 +202,7 @@ class Microscope(Driver):
         self._envelope.check_imaging(imaging)
         self._refuse_moving("a frame")
         position, beam = self._do_read_position(), self._do_read_beam()
-        exposed = _footprint(position, imaging)
+        exposed = footprint(position, imaging)
         dose = imaging.dose_e_per_nm2(beam.current_pa)
         self._account.check(
             time_s=self._unbooked_s() + self.predict_image_s(imaging),
@@ -216,7 +216,7 @@ class Microscope(Driver):
         with self._blanked_on_failure():
             pixels = self._do_acquire_image(imaging)
         self._frame_id += 1
-        owned = _own(pixels, imaging)
+        owned = own(pixels, imaging)
         return Frame(owned, position, imaging, beam, began_s, self._frame_id, dose, self.info.name)
 
     @final
@@ -263,7 +263,7 @@ class Microscope(Driver):
             InstrumentError: the stage is moving, there is no EDS detector, or it cannot be placed.
         """
         self._check_open()
-        longest_s = _checked_looks(looks_s, spot_um)
+        longest_s = checked_looks(looks_s, spot_um)
         self._refuse_moving("a spectrum")
         time_s = self._unbooked_s() + self.predict_spectrum_s(longest_s)
         self._account.check(time_s=time_s, eds_live_s=longest_s)
@@ -372,42 +372,3 @@ class Microscope(Driver):
 
     def _book_time(self) -> None:
         self._account.time(self._elapsed_s())
-
-
-def _footprint(position: StagePosition, imaging: ImagingSettings) -> Rectangle:
-    half_x, half_y = imaging.hfw_um / 2, imaging.vfw_um / 2
-    x, y = position.x_um, position.y_um
-    return Rectangle(x - half_x, y - half_y, x + half_x, y + half_y)
-
-
-def _own(
-    pixels: NDArray[np.uint8] | NDArray[np.uint16], imaging: ImagingSettings
-) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Checks what the driver delivered and makes it the frame's own, read-only."""
-    expected = (imaging.height_px, imaging.width_px)
-    if pixels.shape != expected:
-        raise InstrumentError(f"the detector delivered {pixels.shape} pixels, {expected} were asked for")
-    if pixels.dtype not in (np.dtype(np.uint8), np.dtype(np.uint16)):
-        raise InstrumentError(f"the detector delivered {pixels.dtype} pixels, not uint8 or uint16")
-    owned = pixels if pixels.base is None and pixels.flags.owndata else pixels.copy()
-    owned.flags.writeable = False
-    return owned
-
-
-def _checked_looks(looks_s: Sequence[float], spot_um: tuple[float, float]) -> float:
-    """The longest live time of a watched spectrum.
-
-    Raises:
-        LimitError: the live times are not positive and ascending, or the spot is not finite.
-    """
-    last_s = 0.0
-    for look_s in looks_s:
-        if not (np.isfinite(look_s) and look_s > last_s):
-            raise LimitError("looks_s", look_s, last_s, None, "s", above_low=True)
-        last_s = look_s
-    if last_s == 0:
-        raise LimitError("looks_s", 0.0, 0.0, None, "s", above_low=True)
-    for value in spot_um:
-        if not np.isfinite(value):
-            raise LimitError("spot_um", value, None, None, "um")
-    return last_s

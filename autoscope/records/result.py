@@ -142,7 +142,9 @@ def _inclusions(documents: Sequence[Document]) -> tuple[InclusionResult, ...]:
             found += document.inclusions
         elif isinstance(document, CandidatesDocument):
             whole = (c for c in document.candidates if c.weight > 0)
-            found += [InclusionResult(**c.model_dump(include=set(InclusionResult.model_fields))) for c in whole]
+            found += [
+                InclusionResult(**c.model_dump(include=set(InclusionResult.model_fields))) for c in whole
+            ]
     return tuple(found)
 
 
@@ -169,7 +171,10 @@ def _nothing_known(target: TargetRecord, started: StartedDocument) -> QuantityRe
 
 def _last_spent(documents: Sequence[Document]) -> SpentRecord:
     for document in reversed(documents):
-        if isinstance(document, FrameDocument | FocusDocument | SpectrumDocument) and document.driver is not None:
+        if (
+            isinstance(document, FrameDocument | FocusDocument | SpectrumDocument)
+            and document.driver is not None
+        ):
             return document.driver.spent
     return SpentRecord()
 

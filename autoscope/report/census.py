@@ -90,7 +90,7 @@ def census_section(census: Census, background: Background) -> CensusSection:
         ),
         largest=_largest(census),
         map=Markup(to_svg(draw_class_map(census, colours, background), "class-map", "Inclusions by class")),
-        sizes_figure=Markup(to_svg(draw_size_distribution(census, names, colours), "sizes", "Sizes by class")),
+        sizes_figure=Markup(to_svg(draw_size_distribution(census, names, colours), "sizes", "Sizes")),
         ternary=ternary,
         spectra=tuple(
             SpectrumFigure(
@@ -140,7 +140,8 @@ def area(row: CensusRow | None) -> str:
 
 def _of(rows: Sequence[CensusRow], name: str, low: float, high: float | None) -> CensusRow | None:
     return next(
-        (r for r in rows if (r.measure, r.class_name, r.from_um, r.to_um) == ("per_mm2", name, low, high)), None
+        (r for r in rows if (r.measure, r.class_name, r.from_um, r.to_um) == ("per_mm2", name, low, high)),
+        None,
     )
 
 
@@ -154,11 +155,11 @@ def _largest(census: Census) -> str:
     found = census.largest
     if found is None:
         return (
-            "Largest inclusion of a larger area (ASTM E2283): not given. It needs control areas that were drawn"
-            ' uniformly (policy.kind = "uniform"), 24 of them, each with an inclusion.'
+            "Largest inclusion of a larger area (ASTM E2283): not given. It needs control areas that were"
+            ' drawn uniformly (policy.kind = "uniform"), 24 of them, each with an inclusion.'
         )
     return (
-        f"Largest inclusion in {found.return_areas:g} times an area of {found.area_mm2:.3g} mm² (extreme values"
-        f" as in ASTM E2283-08, on {found.areas} uniformly drawn control areas, smaller than the 150 mm² that it"
-        f" asks for): {found.predicted_um:.3g} µm, standard error {found.standard_error_um:.2g} µm."
+        f"Largest inclusion in {found.return_areas:g} times an area of {found.area_mm2:.3g} mm² (extreme"
+        f" values as in ASTM E2283-08, on {found.areas} uniformly drawn control areas, smaller than the 150 mm²"
+        f" that it asks for): {found.predicted_um:.3g} µm, standard error {found.standard_error_um:.2g} µm."
     )

@@ -59,7 +59,9 @@ def draw_size_distribution(census: Census, names: Sequence[str], colours: Mappin
     )
     width = 0.8 / max(len(names), 1)
     for n, name in enumerate(names):
-        rows = {(r.from_um, r.to_um): r for r in census.rows if r.measure == "per_mm2" and r.class_name == name}
+        rows = {
+            (r.from_um, r.to_um): r for r in census.rows if r.measure == "per_mm2" and r.class_name == name
+        }
         for k, edges in enumerate(ranges):
             row = rows.get(edges)
             if row is None or not row.estimate:

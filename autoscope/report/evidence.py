@@ -162,7 +162,9 @@ def _census(view: SessionView) -> Census | None:
     try:
         return Census.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise RecordError(f"{path} cannot be read ({error}): delete it; autoscope report makes it anew") from error
+        raise RecordError(
+            f"{path} cannot be read ({error}): delete it; autoscope report makes it anew"
+        ) from error
 
 
 def _visits(

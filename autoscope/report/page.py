@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from autoscope.core import RecordError
 from autoscope.records import NEVER_FINISHED, KindRecord
-from autoscope.report.census import census_section
+from autoscope.report.census import CensusSection, census_section
 from autoscope.report.convergence import draw_convergence
 from autoscope.report.evidence import Evidence, Visit
 from autoscope.report.field_images import field_picture
@@ -88,7 +88,7 @@ def render_page(evidence: Evidence) -> str:
         unfinished_raster=started.policy.kind == "raster" and not _census(evidence),
         overview=bool(evidence.overview),
         inclusions=() if evidence.census is not None else _inclusions(evidence),
-        census=None if evidence.census is None else census_section(evidence.census, draw_background(evidence)),
+        census=_census_section(evidence),
     )  # fmt: skip
 
 
@@ -209,6 +209,12 @@ def _cost(evidence: Evidence) -> tuple[tuple[str, str, str], ...]:
     if spent.spectra:
         rows.append(("EDS live time", duration(spent.eds_live_s), f"{count(spent.spectra)} spectra"))
     return tuple(rows)
+
+
+def _census_section(evidence: Evidence) -> CensusSection | None:
+    if evidence.census is None:
+        return None
+    return census_section(evidence.census, draw_background(evidence))
 
 
 def _inclusions(evidence: Evidence) -> tuple[tuple[str, str, str, str], ...]:

@@ -258,9 +258,7 @@ class InstrumentSource:
         self._in_flight = None
         return outcome
 
-    def _close_spectra(
-        self, taken: InFlight, spectra: FieldSpectra, collector: SpectrumCollector
-    ) -> Outcome:
+    def _close_spectra(self, taken: InFlight, spectra: FieldSpectra, collector: SpectrumCollector) -> Outcome:
         """Writes down the values of a field on which spectra were drawn, and learns from it."""
         if taken.frame is not None and taken.index is not None:
             self._imaging.focus.saw(sharpness(taken.frame.pixels))

@@ -1,4 +1,4 @@
-"""Spectra in a session: which features of a field get one, for how long, and what the field's value is then."""
+"""Spectra in a session: which features get one, for how long, and what the field's value is then."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Measured:
 
 
 class Spectroscopy:
-    """Decides on spectra and reads them; it learns from fields that are done, in their order, and from no other.
+    """Decides on spectra and reads them; it learns from fields that are done, in their order.
 
     Args:
         plan: how spectra are taken.

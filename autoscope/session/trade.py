@@ -55,9 +55,7 @@ class Trade:
         costs = TriggerCosts(self._visit_s, self.spectrum_s, 1.0)
         return allocate(weight * np.sqrt(relative), costs, self._least)
 
-    def visited(
-        self, weight: float, departure: NDArray[np.float64], variance: NDArray[np.float64]
-    ) -> None:
+    def visited(self, weight: float, departure: NDArray[np.float64], variance: NDArray[np.float64]) -> None:
         """Learns from a field: ``targets``, measured minus predicted, and the values' own variance."""
         gross = (weight * departure) ** 2
         self._squares += np.maximum(gross - weight**2 * variance, LEAST_SHARE * gross)

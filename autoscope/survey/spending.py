@@ -26,12 +26,14 @@ class ExtraCost:
         self._spent_s, self._met = PRIOR_VISITS * guess_s, PRIOR_VISITS
 
     def features(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
-        """``...``, features expected on fields of predicted values ``targets x ...``; 1 where nobody counts."""
+        """``...``, features expected where ``targets x ...`` is predicted; 1 where nobody counts."""
         counting = self._one > 0
         if not counting.any():
             return np.ones(predicted.shape[1:])
         shape = (-1, *(1,) * (predicted.ndim - 1))
-        return np.asarray((np.maximum(predicted[counting], 0) / self._one[counting].reshape(shape)).sum(axis=0))
+        return np.asarray(
+            (np.maximum(predicted[counting], 0) / self._one[counting].reshape(shape)).sum(axis=0)
+        )
 
     def seconds(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
         """``...``, extra seconds of fields of predicted values ``targets x ...``."""

@@ -303,9 +303,10 @@ class Survey:
             ]
         )
         shown = Prediction(_read_only(prediction.value), _read_only(prediction.spread))
+        cost_s = self._cost_s(remaining, prediction.value)
         wanted = np.array([t.goal.wanted(r.estimate) for t, r in zip(self._targets, readings, strict=True)])
         return SurveyView(
-            self._grid, _read_only(remaining), shown, _read_only(self._cost_s(remaining, shown.value)), self._draws,
+            self._grid, _read_only(remaining), shown, _read_only(cost_s), self._draws,
             self._targets, _read_only(half_width), _read_only(wanted), self._exploration, self._past(),
         )  # fmt: skip
 

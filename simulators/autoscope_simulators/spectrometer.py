@@ -112,7 +112,9 @@ class Spectrometer:
         extent, inner_um = self._specimen.extent, self._specimen.pixel_nm / 2000
         edges = ((extent.x0_um, extent.x1_um), (extent.y0_um, extent.y1_um))
         nearest = tuple(
-            min(max(value, low + inner_um), high - inner_um) if low - EDGE_UM < value < high + EDGE_UM else value
+            min(max(value, low + inner_um), high - inner_um)
+            if low - EDGE_UM < value < high + EDGE_UM
+            else value
             for value, (low, high) in zip(place_um, edges, strict=True)
         )
         return nearest[0], nearest[1]

@@ -9,8 +9,8 @@ from autoscope.app.cli.main import OK
 
 def run(options: argparse.Namespace) -> int:
     """Rebuilds result and report of a session folder."""
-    from autoscope.app.cli.answers import print_result
     from autoscope.app.census import write_census
+    from autoscope.app.cli.answers import print_result
     from autoscope.app.running import existing_session
     from autoscope.report import write_report
 

@@ -66,9 +66,7 @@ def test_what_the_spread_does_not_show_is_what_errors_of_earlier_fields_add() ->
     weights = draw_weights([6, 5, 4, 3])
 
     def estimate(values: np.ndarray) -> float:
-        z = [
-            pseudo_value(float(a[:t] @ values[:t]), 0.2, a[t], values[t], 0.3, pi[t]) for t in range(4)
-        ]
+        z = [pseudo_value(float(a[:t] @ values[:t]), 0.2, a[t], values[t], 0.3, pi[t]) for t in range(4)]
         return float(weights @ z / weights.sum())
 
     second = SecondPhase()
@@ -97,10 +95,11 @@ def test_few_features_have_no_interval() -> None:
         CensusDraw(np.array([0.01]), np.array([0.01]), 100 - t, np.array([[float(t % 3)]]), np.zeros((1, 1)))
         for t in range(30)
     ]
-    few, enough = census_estimates(
-        [CensusDraw(d.weight, d.propensity, d.remaining, d.value.repeat(2, 0), d.variance.repeat(2, 0)) for d in draws],
-        100, np.array([9, 10]),
-    )  # fmt: skip
+    twice = [
+        CensusDraw(d.weight, d.propensity, d.remaining, d.value.repeat(2, 0), d.variance.repeat(2, 0))
+        for d in draws
+    ]
+    few, enough = census_estimates(twice, 100, np.array([9, 10]))
     assert few.ci_low is None
     assert enough.ci_low is not None
     assert enough.value == pytest.approx(few.value)
@@ -126,5 +125,7 @@ def test_the_largest_of_a_larger_area_by_extreme_values() -> None:
     assert location == pytest.approx(10.0, abs=0.15)
     assert scale == pytest.approx(2.0, abs=0.1)
     assert predicted == pytest.approx(location + 6.907 * scale, abs=0.01)
-    assert error == pytest.approx(scale * math.sqrt((1.109 + 0.514 * 6.907 + 0.608 * 6.907**2) / 4000), rel=1e-3)
+    assert error == pytest.approx(
+        scale * math.sqrt((1.109 + 0.514 * 6.907 + 0.608 * 6.907**2) / 4000), rel=1e-3
+    )
     assert largest_by_area(sizes[:9], 1000.0) is None

@@ -23,7 +23,10 @@ def test_image_classes_learn_what_they_are_made_of() -> None:
         image.learn({"oxide": 0.0, "sulphide": 1.0}, "CaS", 0.5)
     after = image.prior({"oxide": 0.0, "sulphide": 1.0})
     assert after[2] > 0.9
-    np.testing.assert_allclose(image.prior({"oxide": 1.0, "sulphide": 0.0}), ImageClasses(GROUPS, NAMES).prior({"oxide": 1.0, "sulphide": 0.0}))
+    np.testing.assert_allclose(
+        image.prior({"oxide": 1.0, "sulphide": 0.0}),
+        ImageClasses(GROUPS, NAMES).prior({"oxide": 1.0, "sulphide": 0.0}),
+    )
 
 
 def test_spectra_go_where_the_class_is_unsure_and_matters() -> None:
@@ -44,7 +47,9 @@ def test_the_trade_learns_from_fields_and_spectra() -> None:
         trade.counted(3.0)
     assert trade.spectrum_s == pytest.approx(5.0, abs=0.1)
     pi = trade.probabilities(np.array([[10.0]]), np.array([[0.5]]), 1.0)
-    assert pi[0] == pytest.approx(0.5 * np.sqrt(4 / trade.spectrum_s) * 10 / np.sqrt((5 + 200 * 100) / 205), rel=1e-6)
+    assert pi[0] == pytest.approx(
+        0.5 * np.sqrt(4 / trade.spectrum_s) * 10 / np.sqrt((5 + 200 * 100) / 205), rel=1e-6
+    )
 
 
 def test_candidates_join_image_classes_and_know_where_to_aim() -> None:
