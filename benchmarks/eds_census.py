@@ -8,7 +8,7 @@ and every inclusion of it gets a spectrum with a sequential stop. The sessions d
 these tables with the code that sessions run: survey, trigger, two-phase values, learning of what the image
 classes are made of. Truth: what spectra of every feature on every field give. ``honest``: the model's
 probabilities; ``swapped``: they say oxide where they mean sulphide, nitride where they mean oxide, and are
-sure of it. ``--cost`` prints seconds of beam time to the target for the trigger against spectra of everything.
+sure of it. ``--cost`` prints seconds of beam time for the trigger against spectra of everything.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A census of features after the session: any class in any range of sizes, from what was logged.
 
-Field values are two-phase estimates (`two_phase`); the fields' own pseudo-values are those of METHODS equation
-(1) with a prediction that is the same for all fields, the mean of what was measured before, so it is
+Field values are two-phase estimates (`two_phase`); the fields' own pseudo-values are those of METHODS
+equation (1) with a prediction that is the same for all fields, the mean of what was measured before, so it is
 fixed when a field is drawn. The intervals are those of secondary quantities: nobody stopped because of their
 width, so they are plain t intervals, each with its own confidence and none with a promise on all together.
 """

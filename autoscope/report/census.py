@@ -160,6 +160,7 @@ def _largest(census: Census) -> str:
         )
     return (
         f"Largest inclusion in {found.return_areas:g} times an area of {found.area_mm2:.3g} mm² (extreme"
-        f" values as in ASTM E2283-08, on {found.areas} uniformly drawn control areas, smaller than the 150 mm²"
-        f" that it asks for): {found.predicted_um:.3g} µm, standard error {found.standard_error_um:.2g} µm."
+        f" values as in ASTM E2283-08, on {found.areas} uniformly drawn control areas, smaller than the"
+        f" 150 mm² that it asks for): {found.predicted_um:.3g} µm, standard error"
+        f" {found.standard_error_um:.2g} µm."
     )
