@@ -23,6 +23,7 @@ from autoscope.estimation.difference import (
     pseudo_value,
 )
 from autoscope.estimation.features import Features, find_features, largest_counted_density_per_mm2
+from autoscope.estimation.field_samples import field_values
 from autoscope.estimation.grains import (
     Crossings,
     GrainSize,
@@ -35,7 +36,7 @@ from autoscope.estimation.intervals import sequence_half_width, t_half_width
 from autoscope.estimation.nested import allocation, nested_value, tiles_per_visit
 from autoscope.estimation.planning import expected_half_width, fields_needed, weighted_spread
 from autoscope.estimation.ratios import ratio, ratio_interval
-from autoscope.estimation.second_phase import SecondPhase
+from autoscope.estimation.sampled_values import SampledValues
 from autoscope.estimation.sizing import deepest_px, feret_px
 from autoscope.estimation.stereology import area_fraction
 from autoscope.estimation.tracker import (
@@ -47,7 +48,6 @@ from autoscope.estimation.tracker import (
     QuantityTracker,
     Reading,
 )
-from autoscope.estimation.two_phase import field_values
 
 __all__ = [
     "MINIMUM_FIELDS",
@@ -64,7 +64,7 @@ __all__ = [
     "GrainSize",
     "QuantityTracker",
     "Reading",
-    "SecondPhase",
+    "SampledValues",
     "allocation",
     "area_fraction",
     "batch_variance",

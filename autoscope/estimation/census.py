@@ -1,6 +1,6 @@
 """A census of features after the session: any class in any range of sizes, from what was logged.
 
-Field values are two-phase estimates (`two_phase`); the fields' own pseudo-values are those of METHODS
+Field values are two-phase estimates (`field_samples`); the fields' own pseudo-values are those of METHODS
 equation (1) with a prediction that is the same for all fields, the mean of what was measured before, so it is
 fixed when a field is drawn. The intervals are those of secondary quantities: nobody stopped because of their
 width, so they are plain t intervals, each with its own confidence and none with a promise on all together.
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from autoscope.core import Estimate
 from autoscope.estimation.difference import combine, draw_weights, pseudo_value
 from autoscope.estimation.intervals import normal_half_width, t_half_width
-from autoscope.estimation.second_phase import SecondPhase
+from autoscope.estimation.sampled_values import SampledValues
 
 LEAST_FEATURES = 10
 """With fewer features of a kind a large-sample interval says nothing; none is given."""
@@ -68,7 +68,7 @@ def _estimate(
     draws: Sequence[CensusDraw], k: int, n_fields: int, features: int, confidence: float
 ) -> Estimate:
     done, weight_done, z, remaining = 0.0, 0.0, [], []
-    second, fields = SecondPhase(), 0
+    second, fields = SampledValues(), 0
     for draw in draws:
         y, v, a = draw.value[k], draw.variance[k], draw.weight
         mean = done / weight_done if weight_done else 0.0

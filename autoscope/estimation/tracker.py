@@ -21,7 +21,7 @@ from autoscope.estimation.intervals import (
     sequence_half_width,
     t_half_width,
 )
-from autoscope.estimation.second_phase import SecondPhase
+from autoscope.estimation.sampled_values import SampledValues
 
 TIERS = ("standard", "anytime", "guaranteed")
 MINIMUM_FIELDS = 50
@@ -168,7 +168,7 @@ class QuantityTracker:
         self._weight_done = 0.0
         self._fields_done = self._surprising = self._draws = 0
         self._seen: Counter[float] = Counter()
-        self._second_phase = SecondPhase()
+        self._sampled = SampledValues()
         self._covering = True
         self._exposure = 0.0  # fields' worth of a uniform design
         self._scale = 1.0  # measured over predicted variance, from past draws
@@ -214,7 +214,7 @@ class QuantityTracker:
             self._take_pseudo_values(draw, y, y_low, y_high)
         if variance is not None and variance.any():
             counted, known = len(self._rows), np.where(measured, variance, 0.0)
-            self._second_phase.observe(counted, taken, draw.weight, draw.propensity, known)
+            self._sampled.observe(counted, taken, draw.weight, draw.propensity, known)
         self._done += float(draw.weight @ y)
         self._low += float(draw.weight @ y_low)
         self._high += float(draw.weight @ y_high)
@@ -266,7 +266,7 @@ class QuantityTracker:
 
     def _read(self) -> Reading:
         if self._fields_done == self._n_fields:
-            if self._second_phase.noisy:
+            if self._sampled.noisy:
                 return self._census_of_samples()
             met = self._goal.reached(self._done, self._low, self._high)
             name = "census" if self._low == self._high else "census, unmeasured fields at their worst case"
@@ -287,7 +287,7 @@ class QuantityTracker:
 
     def _census_of_samples(self) -> Reading:
         """Every field was visited, and only some features of each were looked at closely."""
-        half = normal_half_width(self._second_phase.census_variance, self._goal.confidence)
+        half = normal_half_width(self._sampled.census_variance, self._goal.confidence)
         low, high = self._feasible(self._low - half, self._high + half)
         estimate = min(max(self._done, low), high)
         met = self._goal.reached(self._done, self._low - half, self._high + half)
@@ -339,11 +339,11 @@ class QuantityTracker:
         rows = self._rows.rows
         away = np.maximum(np.abs(rows[:, _Z_HIGH] - estimate_low), np.abs(rows[:, _Z_LOW] - estimate_high))
         seen = combine(rows[:, _Z], rows[:, _WEIGHT], deviations=away).standard_error
-        return math.sqrt(seen**2 + self._second_phase.unseen_variance(rows[:, _WEIGHT]))
+        return math.sqrt(seen**2 + self._sampled.unseen_variance(rows[:, _WEIGHT]))
 
     def _feasible(self, low: float, high: float) -> tuple[float, float]:
         """Cuts an interval to what the fields that are known leave possible, whatever the rest holds."""
-        if self._second_phase.noisy:  # none is known for certain
+        if self._sampled.noisy:  # none is known for certain
             return max(low, self._goal.low), min(high, self._goal.high)
         rest = max(1.0 - self._weight_done, 0.0)
         return max(low, self._low + self._goal.low * rest), min(high, self._high + self._goal.high * rest)

@@ -11,7 +11,7 @@ import pytest
 from autoscope.core import EstimationError
 from autoscope.estimation import (
     CensusDraw,
-    SecondPhase,
+    SampledValues,
     census_estimates,
     deepest_px,
     draw_weights,
@@ -56,7 +56,7 @@ def test_impossible_chances_are_refused() -> None:
     with pytest.raises(EstimationError, match="must lie in"):
         field_values(SIZES, PRIOR, np.array([0.0, 0.5, 0.5, 0.5]), TRUE[0], TRUE)
     with pytest.raises(EstimationError, match="not negative"):
-        SecondPhase().observe(1, True, np.array([0.5]), 0.5, np.array([-1.0]))
+        SampledValues().observe(1, True, np.array([0.5]), 0.5, np.array([-1.0]))
 
 
 def test_what_the_spread_does_not_show_is_what_errors_of_earlier_fields_add() -> None:
@@ -69,7 +69,7 @@ def test_what_the_spread_does_not_show_is_what_errors_of_earlier_fields_add() ->
         z = [pseudo_value(float(a[:t] @ values[:t]), 0.2, a[t], values[t], 0.3, pi[t]) for t in range(4)]
         return float(weights @ z / weights.sum())
 
-    second = SecondPhase()
+    second = SampledValues()
     for t in range(4):
         second.observe(t + 1, True, a[t : t + 1], pi[t], v[t : t + 1])
     coefficient = np.array([estimate(y + np.eye(4)[t]) - estimate(y) for t in range(4)])

@@ -21,7 +21,7 @@ from autoscope.estimation.growing import GrowingTable
 _FIRST_LATER, _OWN, _WEIGHT, _VARIANCE = range(4)
 
 
-class SecondPhase:
+class SampledValues:
     """The errors of one quantity's values, field by field."""
 
     def __init__(self) -> None:
