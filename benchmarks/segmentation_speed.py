@@ -2,6 +2,8 @@
 
     python benchmarks/segmentation_speed.py                      # a U-Net with a ResNet-18, 512 x 512 px
     python benchmarks/segmentation_speed.py --model M.safetensors --edge 1024
+    python benchmarks/segmentation_speed.py --exported          # and the exported network, in onnxruntime
+    python benchmarks/segmentation_speed.py --model M.safetensors --memory   # peak on 20 000 px wide frames
 
 Both are timed alternately on the same device with the same number of threads: the network on tensors that lie
 ready, and `predict` from PNG files to index PNG files, with decoding, preprocessing, tiling, choosing classes
@@ -11,6 +13,7 @@ and writing. The ratio of their speeds is printed; at least 0.80 is wanted on a 
 from __future__ import annotations
 
 import argparse
+import resource
 import statistics
 import tempfile
 import time
@@ -22,8 +25,11 @@ import torch
 from autoscope.images import write_png
 from autoscope.perception.architecture import build_network
 from autoscope.perception.card import ModelCard
-from autoscope.perception.library import load_segmenter
+from autoscope.perception.library import load_segmenter, shipped_model, shipped_models
 from autoscope.perception.network import NetworkSegmenter
+from autoscope.perception.onnx_card import open_onnx
+from autoscope.perception.onnx_export import serialised
+from autoscope.perception.onnx_network import OnnxNetwork
 from autoscope.perception.prediction import predict_with
 from autoscope.perception.settings import Architecture, Preprocessing, TrainingSettings
 from autoscope.perception.weights import read_network
@@ -54,6 +60,40 @@ def micrograph(rng: np.random.Generator, edge: int) -> np.ndarray:
     return np.clip(ground + rng.normal(0.0, 12.0, (edge, edge)), 0, 255).astype(np.uint8)
 
 
+def in_onnxruntime(network: torch.nn.Module, card: ModelCard) -> OnnxNetwork:
+    """The network as it is exported."""
+    with tempfile.TemporaryDirectory() as name:
+        file = Path(name) / "network.onnx"
+        file.write_bytes(serialised(network, card))
+        session, _ = open_onnx(file, threads=torch.get_num_threads())
+    return OnnxNetwork(session)
+
+
+def memory(args: argparse.Namespace) -> None:
+    """Prints what segmenting frames of several widths takes beyond what the loaded model takes."""
+    segmenter = load_segmenter(args.model or shipped_model(shipped_models()[0]), device="cpu")
+    rng = np.random.default_rng(0)
+    segmenter.segment(micrograph(rng, 1024), 1.0)  # one whole tile: the network's own need
+    before = peak_mib()
+    print(f"model loaded and one tile segmented: peak {before:.0f} MiB")
+    for width in (5_000, 20_000):
+        frame = np.tile(micrograph(rng, 500), (1, width // 500))
+        began = time.perf_counter()
+        segmenter.segment(frame, 1.0)
+        took_s = time.perf_counter() - began
+        after = peak_mib()
+        print(
+            f"{width} x {len(frame)} px: peak {after:.0f} MiB, {after - before:.0f} MiB more,"
+            f" {(after - before) * 2**20 / frame.size:.1f} bytes a pixel, {took_s:.1f} s",
+            flush=True,
+        )
+
+
+def peak_mib() -> float:
+    """Most memory that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--model", type=Path, help="a trained model instead of random weights")
@@ -64,8 +104,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
+    parser.add_argument("--exported", action="store_true", help="time the network in onnxruntime too")
+    parser.add_argument("--memory", action="store_true", help="only the peak memory on a wide frame")
     args = parser.parse_args()
 
+    if args.memory:
+        memory(args)
+        return
     if args.model is None:
         network, card = untrained(args.encoder, args.classes)
         segmenter = NetworkSegmenter(network, card, device=args.device, precision=args.precision)
@@ -85,6 +130,13 @@ def main() -> None:
         if device.type == "cuda":
             torch.cuda.synchronize()
 
+    exported = in_onnxruntime(network, card) if args.exported else None
+
+    def served() -> None:
+        assert exported is not None
+        for _ in range(args.images):
+            exported(ready)
+
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rng = np.random.default_rng(0)
@@ -98,21 +150,25 @@ def main() -> None:
             for _ in predict_with(segmenter, files, output):
                 pass
 
-        ratios = []
+        ratios, engines = [], []
         for number in range(args.rounds + 1):
             times = []
-            for action in (raw, whole):
+            for action in (raw, whole, *([served] if exported is not None else [])):
                 began = time.perf_counter()
                 action()
                 times.append((time.perf_counter() - began) / args.images)
             if number:  # the first round warms up
                 ratios.append(times[0] / times[1])
-                raw_ms, whole_ms = (1e3 * value for value in times)
+                raw_ms, whole_ms = (1e3 * value for value in times[:2])
+                if exported is not None:
+                    engines.append(times[0] / times[2])
                 print(f"raw forward {raw_ms:7.1f} ms, file to file {whole_ms:7.1f} ms: {ratios[-1]:.2f}")
     print(
         f"{card.architecture.encoder} U-Net, {args.edge} x {args.edge} px, {device.type}, {segmenter.dtype},"
         f" {torch.get_num_threads()} threads: {statistics.median(ratios):.2f} of the raw speed (wanted: 0.80)"
     )
+    if engines:
+        print(f"onnxruntime: {statistics.median(engines):.2f} times the raw speed of torch, same run")
 
 
 if __name__ == "__main__":

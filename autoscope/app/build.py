@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autoscope.app.config import SYNTHETIC, Config, ScanConfig, TimingConfig
+from autoscope.app.config import SYNTHETIC, Config, FaultConfig, RecoveryConfig, ScanConfig, TimingConfig
 from autoscope.app.loading import read_toml, validated
 from autoscope.app.targets import target_measure
 from autoscope.core import (
@@ -22,7 +22,7 @@ from autoscope.core import (
     bounds,
 )
 from autoscope.microscope import Budget, Envelope, Microscope
-from autoscope.session import RecoveryPolicy, SessionSettings, TargetMeasure
+from autoscope.session import FaultPolicy, FocusPolicy, RecoveryPolicy, SessionSettings, TargetMeasure
 from autoscope.survey import FieldGrid, Policy, lay_grid
 from autoscope_policies import make_policy
 from autoscope_simulators import Imperfections, SimulatedMicroscope, SpecimenFile, Timing
@@ -188,8 +188,20 @@ def settings_of(config: Config, specimen: SpecimenFile | None, microscope: Micro
         beam=BeamSettings(beam.kv, microscope.beam().current_pa, beam.detector, beam.working_distance_mm),
         focus_every_s=config.focus.every_s,
         sharpness_drop=config.focus.sharpness_drop,
-        recovery=RecoveryPolicy(config.recovery.retries, config.recovery.wait_s, config.recovery.on_failure),
+        recovery=recovery_of(config.recovery),
     )
+
+
+def recovery_of(r: RecoveryConfig) -> RecoveryPolicy:
+    """What follows which failure; what a kind leaves open is the general rule."""
+
+    def of(kind: FaultConfig) -> FaultPolicy:
+        retries = r.retries if kind.retries is None else kind.retries
+        return FaultPolicy(retries, kind.on_failure or r.on_failure, kind.refocus)
+
+    retries = r.retries if r.autofocus.retries is None else r.autofocus.retries
+    focus = FocusPolicy(retries, r.autofocus.on_failure)
+    return RecoveryPolicy(r.retries, r.wait_s, r.on_failure, of(r.stage), of(r.frame), focus)
 
 
 def budget_of(config: Config) -> Budget:

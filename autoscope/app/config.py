@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 PredictorKind = Literal["trained", "grey", "none"]
 """What reads the overview: the trained reader and grey levels, grey levels alone, or nothing."""
@@ -224,12 +234,56 @@ class PolicyConfig(Section):
     weights: Path | None = None
 
 
+Retries = Annotated[int, Field(ge=0, le=20)]
+
+
+class FaultConfig(Section):
+    """What follows one kind of failure, where it differs from the general rule."""
+
+    retries: Retries | None = None
+    on_failure: Literal["stop", "skip"] | None = None
+    refocus: bool = False
+
+
+class FocusFaultConfig(Section):
+    """What follows an autofocus that finds no focus."""
+
+    retries: Retries | None = None
+    on_failure: Literal["keep", "stop", "skip"] = "keep"
+
+
 class RecoveryConfig(Section):
     """What happens when the instrument fails in the middle of a session."""
 
-    retries: Annotated[int, Field(ge=0, le=20)] = 1
+    retries: Retries = 1
     wait_s: NotNegative = 600.0
     on_failure: Literal["stop", "skip"] = "stop"
+    stage: FaultConfig = FaultConfig()
+    frame: FaultConfig = FaultConfig()
+    autofocus: FocusFaultConfig = FocusFaultConfig()
+
+
+def _arguments(command: object) -> object:
+    try:
+        return shlex.split(command) if isinstance(command, str) else command
+    except ValueError as error:
+        raise ValueError(f"cannot be taken apart: {error}") from None
+
+
+class NotificationsConfig(Section):
+    """Who is told when nobody is there."""
+
+    command: Annotated[tuple[str, ...], BeforeValidator(_arguments)] = ()
+    url: str | None = None
+    on: tuple[Literal["overdue", "paused", "failed", "done"], ...] = ("overdue", "paused", "failed", "done")
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
+    overdue_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
+
+    @model_validator(mode="after")
+    def _is_an_address(self) -> NotificationsConfig:
+        if self.url is not None and not self.url.startswith(("http://", "https://", "$")):
+            raise ValueError("url must begin with http:// or https://, or name a variable as $NAME")
+        return self
 
 
 class EDSConfig(Section):
@@ -254,6 +308,22 @@ class LabelsConfig(Section):
 
     queue: str | None = None
     max_requests: Annotated[int, Field(ge=0)] = 50
+    share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    floor: Annotated[float, Field(gt=0, le=1)] = 0.5
+    strategy: Literal["uncertainty", "margin", "uniform"] = "uncertainty"
+    lease_s: Positive = 900.0
+    second_opinions: Annotated[float, Field(ge=0, le=1)] = 0.1
+    wait_s: NotNegative = 0.0
+
+    @field_validator("queue")
+    @classmethod
+    def _no_password(cls, url: str | None) -> str | None:
+        if url is not None and urlsplit(url).password:
+            raise ValueError(
+                "leave the password out of the URL, which is recorded with every session: give it in the"
+                " environment (PGPASSWORD) or in ~/.pgpass"
+            )
+        return url
 
 
 class Config(Section):
@@ -273,6 +343,7 @@ class Config(Section):
     model: ModelConfig = ModelConfig()
     policy: PolicyConfig = PolicyConfig()
     recovery: RecoveryConfig = RecoveryConfig()
+    notifications: NotificationsConfig = NotificationsConfig()
     eds: EDSConfig = EDSConfig()
     labels: LabelsConfig = LabelsConfig()
 

@@ -126,6 +126,11 @@ def eds_problems(config: Config, image_classes: Sequence[str], specimen: Specime
                 f"targets: class {target.class_name!r} is neither a spectral class nor a group"
                 f"{nearest(target.class_name, known)}; there are {', '.join(dict.fromkeys(known))}"
             )
+    if config.labels.queue is not None:
+        problems.append(
+            "labels.queue: experts' answers do not correct values that rest on spectra: leave the queue"
+            " out, or eds.enabled"
+        )
     limit_s = config.budget.eds_live_s
     if limit_s is not None and eds.max_live_s > limit_s:
         problems.append(

@@ -16,6 +16,8 @@ from autoscope.app.config import SYNTHETIC, Config
 from autoscope.core import ConfigurationError, nearest
 
 Model = TypeVar("Model", bound=BaseModel)
+SQLITE = "sqlite:///"
+"""How the URL of a label queue in a file begins."""
 
 
 def load_config(path: Path | str, overrides: Iterable[str] = (), seed: int | None = None) -> Config:
@@ -127,6 +129,9 @@ def _absolute_paths(document: dict[str, Any], folder: Path) -> None:
         if isinstance(specimen, str) and specimen and not specimen.startswith(SYNTHETIC):
             microscope["specimen"] = str(folder / Path(specimen).expanduser())
         _absolute(microscope, "pv_map", folder)
+    labels = document.get("labels")
+    if isinstance(labels, dict) and isinstance(labels.get("queue"), str):
+        labels["queue"] = _absolute_url(labels["queue"], folder)
     for section, key in (("model", "weights"), ("policy", "weights"), ("eds", "classes")):
         table = document.get(section)
         if isinstance(table, dict):
@@ -137,6 +142,12 @@ def _absolute(table: dict[str, Any], key: str, folder: Path) -> None:
     value = table.get(key)
     if isinstance(value, str) and value:
         table[key] = str(folder / Path(value).expanduser())
+
+
+def _absolute_url(url: str, folder: Path) -> str:
+    """``sqlite:///labels.db`` with the file's whole path; any other URL as it is."""
+    file = url.removeprefix(SQLITE)
+    return url if file in (url, "") else SQLITE + str(folder / Path(file).expanduser())
 
 
 def _explain(problem: ErrorDetails, whole: type[BaseModel]) -> str:

@@ -12,9 +12,8 @@ from autoscope.app.config import Config
 from autoscope.app.running import Checked
 from autoscope.app.targets import expected_spreads
 from autoscope.core import ImagingSettings, StagePosition
-from autoscope.estimation import expected_half_width, fields_needed
+from autoscope.estimation import MINIMUM_FIELDS, expected_half_width, fields_needed
 from autoscope.session import UNITS, overview_tiles
-from autoscope.session.progress import FLOOR_FIELDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +208,10 @@ def _warnings(
     limit = config.budget.dose_e_per_nm2
     if limit is not None and dose > limit:
         said.append(f"a field and its overview receive {dose:.3g} e/nm2, the budget allows {limit:g} e/nm2")
-    if checked.grid.valid_fraction.size < FLOOR_FIELDS and config.policy.kind != "raster":
-        said.append(f"the region has fewer than {FLOOR_FIELDS} fields: only a full census gives an interval")
+    if checked.grid.valid_fraction.size < MINIMUM_FIELDS and config.policy.kind != "raster":
+        said.append(
+            f"the region has fewer than {MINIMUM_FIELDS} fields: only a full census gives an interval"
+        )
     said += [
         f"{t.class_name or t.quantity}: needs all {t.fields_p50} fields"
         for t in targets

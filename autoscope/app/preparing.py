@@ -110,7 +110,9 @@ def _measurer(
     if model.kind == "segmentation" and model.weights is not None:
         from autoscope.perception import load_segmenter
 
-        return SegmentingMeasurer(load_segmenter(model.weights), grid, measures, specimen), ()
+        segmenter = load_segmenter(model.weights)
+        asking = config.labels.queue is not None
+        return SegmentingMeasurer(segmenter, grid, measures, specimen, keep_probability=asking), ()
     return _threshold(config, specimen, grid, frames)
 
 

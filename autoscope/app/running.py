@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,11 +18,13 @@ from autoscope.app import build
 from autoscope.app.census import write_census
 from autoscope.app.config import Config
 from autoscope.app.eds import eds_problems
+from autoscope.app.labels import check_labels, labelling_of
 from autoscope.app.loading import config_from, dump_config
+from autoscope.app.notifying import ToldSession
 from autoscope.app.preparing import preparer
 from autoscope.app.specimens import Announce, open_specimen
 from autoscope.app.truth import truth_problems
-from autoscope.core import ConfigurationError, RecordError
+from autoscope.core import ConfigurationError, RecordError, UnreachableError
 from autoscope.microscope import Microscope
 from autoscope.records import (
     Document,
@@ -38,7 +41,9 @@ from autoscope.records import (
     open_session,
 )
 from autoscope.session import (
+    CommandListener,
     Journal,
+    Labelling,
     Listener,
     Past,
     SessionControl,
@@ -100,6 +105,7 @@ def check(config: Config, announce: Announce | None = None) -> Checked:
     model = build.model_of(config, specimen)
     _check_classes(config, model, specimen)
     build.policy_of(config)
+    check_labels(config, model)
     microscope = (
         build.epics_microscope_of(config) if specimen is None else build.microscope_of(config, specimen)
     )
@@ -206,26 +212,47 @@ def _run(
     listener: Listener | None,
     past: Past | None,
 ) -> SessionResult:
-    from autoscope.report import write_report
-
-    parts = _parts(checked)
+    policy_sha256, control = build.policy_of(checked.config).sha256, control or SessionControl()
     journal = Journal(
         writer,
         [measure.target for measure in build.targets_of(checked.config)],
-        policy_sha256=parts.policy_sha256,
+        policy_sha256=policy_sha256,
         tier=checked.config.statistics.tier,
         fields_in_region=len(checked.grid),
     )
-    with checked.microscope:
-        SessionRunner(parts, journal, control, listener, past).run()
-        result = open_session(folder).result()
-        writer.write_result(result)
-        write_census(folder)
-        write_report(folder)
+    config, model, specimen = checked.config, checked.model, checked.specimen
+    told = ToldSession(config, folder, checked.microscope, journal, control, listener)
+    commands = CommandListener(folder, control, skip_old=past is not None)
+    labels = labelling_of(config, model, checked.grid, specimen, folder, journal)
+    with _let_go(checked.microscope), told, commands, labels as labelling:
+        SessionRunner(_parts(checked, labelling), journal, control, told.saw, past).run()
+        result = _write_up(writer, folder)
+        if told.ended(result.finish_reason):
+            result = _write_up(writer, folder)
     return result
 
 
-def _parts(checked: Checked) -> SessionParts:
+@contextmanager
+def _let_go(microscope: Microscope) -> Iterator[None]:
+    """Closes the microscope afterwards; one that is lost is no news, the records say it."""
+    try:
+        yield
+    finally:
+        with suppress(UnreachableError):
+            microscope.close()
+
+
+def _write_up(writer: SessionWriter, folder: Path) -> SessionResult:
+    from autoscope.report import write_report
+
+    result = open_session(folder).result()
+    writer.write_result(result)
+    write_census(folder)
+    write_report(folder)
+    return result
+
+
+def _parts(checked: Checked, labelling: Labelling | None) -> SessionParts:
     config, grid, specimen = checked.config, checked.grid, checked.specimen
     warnings = list(checked.model.warnings)
     if grid.unreachable:
@@ -239,6 +266,7 @@ def _parts(checked: Checked) -> SessionParts:
         prepare=preparer(config, specimen, grid, checked.model, checked.microscope),
         policy_sha256=build.policy_of(config).sha256,
         warnings=tuple(warnings),
+        labelling=labelling,
     )
 
 
@@ -331,8 +359,6 @@ def _check_detector(config: Config, microscope: Microscope) -> None:
 
 def _refuse_unbuilt(config: Config) -> None:
     problems = []
-    if config.labels.queue is not None:
-        problems.append("labels.queue: this version has no label queue")
     if config.policy.weights is not None:
         problems.append("policy.weights: this version has no learned policy")
     if problems:

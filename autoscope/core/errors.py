@@ -38,6 +38,10 @@ class RecordError(AutoscopeError):
     """A session folder is damaged, is not a session, or cannot be written."""
 
 
+class LabelError(AutoscopeError):
+    """A label queue cannot be used, or refuses what was asked of it; nothing was stored."""
+
+
 class EstimationError(AutoscopeError):
     """An observation or a propensity that would make an estimate wrong.
 
@@ -127,6 +131,18 @@ class BudgetError(InstrumentError):
 
 class UnreachableError(InstrumentError):
     """The instrument cannot be reached, or is not ready for work: waiting may help."""
+
+
+class StageError(InstrumentError):
+    """A move did not begin, did not end, or ended elsewhere."""
+
+
+class FrameError(InstrumentError):
+    """A frame did not come, or is not the one that was asked for."""
+
+
+class FocusError(InstrumentError):
+    """An autofocus found no focus."""
 
 
 class MoveStoppedError(InstrumentError):

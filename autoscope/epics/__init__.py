@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
+from autoscope.core import FrameError
 from autoscope.epics.errors import (
     AlarmError,
     DisconnectedError,
-    FrameError,
     FrameTimeoutError,
     NotReadyError,
     ReadbackError,

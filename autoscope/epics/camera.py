@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscope.core import ImagingSettings
+from autoscope.core import FrameError, ImagingSettings
 from autoscope.epics.channels import Channels
-from autoscope.epics.errors import FrameError, FrameTimeoutError, SettingError
+from autoscope.epics.errors import FrameTimeoutError, SettingError
 
 IDLE, FAULT = 0, 6
 """Values of areaDetector's DetectorState_RBV."""
@@ -73,7 +73,7 @@ class EpicsCamera:
                 f"{unique} stayed at {before}: no new frame came within {limit_s:.3g} s,"
                 f" {lasts_s:.3g} s were expected"
             )
-        return self._fetch(imaging, int(unique.number()))
+        return self.fetch(imaging)
 
     def _came(self, before: int) -> bool:
         state = self._channels.get("image.state")
@@ -81,19 +81,32 @@ class EpicsCamera:
             raise FrameError(f"{state} says that the detector is in error")
         return int(self._channels["image.unique_id"].value) != before
 
-    def _fetch(self, imaging: ImagingSettings, number: int) -> NDArray[Any]:
-        shape = tuple(int(n) for n in self._channels.numbers("image.data_height", "image.data_width"))
-        if shape != (imaging.height_px, imaging.width_px):
+    def fetch(self, imaging: ImagingSettings) -> NDArray[Any]:
+        """The frame that is there, ``height x width`` pixels.
+
+        All is asked for at once. A server answers the requests of one connection in their order, so a number
+        that was asked for after the pixels says whether they were replaced meanwhile.
+
+        Raises:
+            FrameError: it has another size, or was replaced while it was read.
+            DisconnectedError: a PV lost its connection.
+        """
+        pixels = self._channels["image.data"]
+        number = int(self._channels["image.unique_id"].value)
+        pixels.ask()
+        facts = self._channels.numbers("image.data_height", "image.data_width", "image.unique_id")
+        *shape, number_after = (int(fact) for fact in facts)
+        data = np.asarray(pixels.read(asked=True)).ravel()
+        if shape != [imaging.height_px, imaging.width_px]:
             raise FrameError(
                 f"{self._channels['image.data']} has {shape[1]} x {shape[0]} px,"
                 f" {imaging.width_px} x {imaging.height_px} px were asked for"
             )
-        data = np.asarray(self._channels["image.data"].read()).ravel()
         if data.size < shape[0] * shape[1]:
             raise FrameError(
                 f"{self._channels['image.data']} has {data.size} pixels, not {shape[1]} x {shape[0]}"
             )
-        if int(self._channels["image.unique_id"].number()) != number:
+        if number_after != number:
             raise FrameError(
                 f"another frame came while number {number} was read: something else acquires too"
             )

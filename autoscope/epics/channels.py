@@ -17,6 +17,9 @@ from autoscope.epics.errors import AlarmError, DisconnectedError, ReadbackError
 ANSWER_S = 2.0
 """How long a connected PV may take to answer."""
 
+FIRST_VALUE_S = 1.0
+"""How long a connected PV may take to say its first value by itself."""
+
 BIG = frozenset({"image.data", "spectrum.counts"})
 """Signals that are read when they are wanted, not with every change."""
 
@@ -146,6 +149,17 @@ class Channel:
         if wait and not done.wait(ANSWER_S):
             raise DisconnectedError(f"{self} did not take {value!r} within {ANSWER_S:g} s")
 
+    def catch_up(self) -> None:
+        """Takes the value of a PV whose first change was not told.
+
+        Raises:
+            DisconnectedError: it is not connected or does not answer.
+        """
+        value = self.read()
+        with self._changed:
+            if self.value is None:
+                self.value = value
+
     def unit(self) -> str:
         """The engineering unit that the record says."""
         return str(self.details().get("units") or "")
@@ -236,9 +250,17 @@ class Channels(Mapping[str, Channel]):
 
     def wait_connected(self, timeout_s: float) -> tuple[Channel, ...]:
         """Waits for all connections and first values; returns what is still missing then."""
-        self._wait(lambda: all(c.connected and (c.key in BIG or c.value is not None) for c in self.values()),
-                   timeout_s)  # fmt: skip
-        return self.missing
+        self._wait(lambda: not self.missing, timeout_s)
+        missing = self.missing
+        if not missing:
+            self._wait(lambda: not self._unheard(), FIRST_VALUE_S)
+            for channel in self._unheard():
+                channel.catch_up()
+        return missing
+
+    def _unheard(self) -> list[Channel]:
+        """What is connected and has not said its value by itself."""
+        return [c for c in self.values() if c.key not in BIG and c.value is None]
 
     def wait_until(self, true: Callable[[], bool], timeout_s: float, *needed: str) -> bool:
         """Waits until something is true of the last values; False when time is up.

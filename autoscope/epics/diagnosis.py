@@ -47,19 +47,25 @@ class PVReport:
         return f"{value}{limits}, {self.alarm}, {self.round_trip_ms:.1f} ms"
 
 
-def diagnose(names: Mapping[str, str], timeout_s: float) -> tuple[PVReport, ...]:
-    """Connects to all PVs at once and asks each of them.
+class Diagnosis:
+    """Connects to all PVs at once, from now on; the library does so while something else is done.
 
     Args:
         names: PV names by signal.
         timeout_s: how long connecting may take, for all of them together.
     """
-    channels = Channels(names)
-    try:
-        channels.wait_connected(timeout_s)
-        return tuple(_report(channel) for channel in channels.values())
-    finally:
-        channels.close()
+
+    def __init__(self, names: Mapping[str, str], timeout_s: float) -> None:
+        self._deadline_s = time.monotonic() + timeout_s
+        self._channels = Channels(names)
+
+    def reports(self) -> tuple[PVReport, ...]:
+        """Asks each PV, once all have connected or time is up, and lets them go."""
+        try:
+            self._channels.wait_connected(max(0.0, self._deadline_s - time.monotonic()))
+            return tuple(_report(channel) for channel in self._channels.values())
+        finally:
+            self._channels.close()
 
 
 def _report(channel: Channel) -> PVReport:

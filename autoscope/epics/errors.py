@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autoscope.core import InstrumentError, UnreachableError
+from autoscope.core import FrameError, InstrumentError, StageError, UnreachableError
 
 
 class DisconnectedError(UnreachableError):
@@ -13,7 +13,7 @@ class NotReadyError(UnreachableError):
     """The instrument itself says that it cannot work: vacuum, valve or beam."""
 
 
-class AlarmError(InstrumentError):
+class AlarmError(StageError):
     """A PV that matters now is in a major or invalid alarm."""
 
 
@@ -21,20 +21,16 @@ class ReadbackError(InstrumentError):
     """A readback is not a finite number."""
 
 
-class StageStalledError(InstrumentError):
+class StageStalledError(StageError):
     """A move did not begin, or did not end in time. The stage was told to stop."""
 
 
-class StageMissedError(InstrumentError):
+class StageMissedError(StageError):
     """A move ended and the stage does not stand at its target."""
 
 
-class FrameTimeoutError(InstrumentError):
+class FrameTimeoutError(FrameError):
     """No new frame came in time."""
-
-
-class FrameError(InstrumentError):
-    """A frame came and is not the one that was asked for."""
 
 
 class SettingError(InstrumentError):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from autoscope.core import (
     BeamSettings,
     ConfigurationError,
+    FocusError,
     ImagingSettings,
     InstrumentError,
     Spectrum,
@@ -257,7 +258,7 @@ class EpicsMicroscope(Microscope):
             raise InstrumentError("no autofocus is in the PV map: focus by hand, or map focus")
         self._exposing(self._run_focus)
         if not self._channels["focus.found"].number():
-            raise InstrumentError("the instrument's autofocus found no focus")
+            raise FocusError("the instrument's autofocus found no focus")
         read = {name: self._channels[f"focus.{name}"].number() for name in ("stigmator_x", "stigmator_y")}
         return FocusResult(
             self._channels["beam.working_distance"].number(),
@@ -292,7 +293,7 @@ class EpicsMicroscope(Microscope):
         self._channels["focus.start"].write(1, wait=False)
         limit_s = 2 * self._real_s(self.predict_autofocus_s()) + self._margin_s
         if not self._channels.wait_until(lambda: busy.falls > falls, limit_s, "focus.busy"):
-            raise InstrumentError(f"{busy} did not end within {limit_s:.3g} s: the autofocus hangs")
+            raise FocusError(f"{busy} did not end within {limit_s:.3g} s: the autofocus hangs")
 
     def _exposing(self, expose: Callable[[], Exposed]) -> Exposed:
         """Unblanks around an exposure. Where it fails the caller blanks, which is tried here too."""

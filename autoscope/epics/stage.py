@@ -21,17 +21,21 @@ START_S = 2.0
 STOP_S = 1.5
 """How long a stage may take to stand still after it was stopped."""
 
+LOOK_AGAIN_S = 0.05
+"""Longest time between two questions to a stage that is stopping."""
+
 SAME_TWICE = 20
 """How often a position is read until it is the same twice: the axes of a moving stage are read one by one."""
 
 
 @dataclass(slots=True)
 class Axis:
-    """One axis during a move: its target, and how often it had said that it moves before."""
+    """One axis during a move: its target, how often it had moved before, and whether it was stopped."""
 
     name: str
     target: float
     falls: int
+    rests: bool = False
 
 
 class EpicsStage:
@@ -122,16 +126,31 @@ class EpicsStage:
         moving = self.is_moving()
         for name in self.axes:
             self._channel(name, "stop").write(1, wait=False)
-        if moving:
-            self._stopped = True
-            self._channels.wait_until(self._at_rest, STOP_S)
+        if not moving:
+            return
+        self._stopped = True
+        for axis in self._moving:  # answered once the target is taken up and the stop has been acted upon
+            self._channel(axis.name, "stop").write(1)
+        if self._comes_to_rest():
             for axis in self._moving:
-                axis.falls = -1
+                axis.rests = True
 
-    def _at_rest(self) -> bool:
+    def _comes_to_rest(self) -> bool:
+        """Asks the axes themselves, since what they said last may be older than the move."""
+        done = [f"stage.{name}.done" for name in self.axes]
+        deadline_s = time.monotonic() + STOP_S
+        while not all(self._channels.numbers(*done)):
+            if time.monotonic() > deadline_s:
+                return False
+            self._channels.wait_until(self._say_rest, LOOK_AGAIN_S)
+        return True
+
+    def _say_rest(self) -> bool:
         return all(self._channel(name, "done").value for name in self.axes)
 
     def _ended(self, axis: Axis) -> bool:
+        if axis.rests:
+            return True
         done = self._channel(axis.name, "done")
         if not done.value:
             return False

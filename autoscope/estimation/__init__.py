@@ -34,7 +34,7 @@ from autoscope.estimation.grains import (
 )
 from autoscope.estimation.intervals import sequence_half_width, t_half_width
 from autoscope.estimation.nested import allocation, nested_value, tiles_per_visit
-from autoscope.estimation.planning import expected_half_width, fields_needed, weighted_spread
+from autoscope.estimation.planning import expected_half_width, fields_left, fields_needed, weighted_spread
 from autoscope.estimation.ratios import ratio, ratio_interval
 from autoscope.estimation.sampled_values import SampledValues
 from autoscope.estimation.sizing import deepest_px, feret_px
@@ -48,8 +48,19 @@ from autoscope.estimation.tracker import (
     QuantityTracker,
     Reading,
 )
+from autoscope.estimation.two_phase import (
+    MINIMUM_ANSWERS,
+    MINIMUM_CORRECTED,
+    Corrected,
+    FirstPhase,
+    SecondPhase,
+    corrected_half_width,
+    two_phase,
+)
 
 __all__ = [
+    "MINIMUM_ANSWERS",
+    "MINIMUM_CORRECTED",
     "MINIMUM_FIELDS",
     "MINIMUM_INFORMATIVE",
     "TIERS",
@@ -57,14 +68,17 @@ __all__ = [
     "BettingInterval",
     "CensusDraw",
     "Combined",
+    "Corrected",
     "Crossings",
     "Draw",
     "Features",
+    "FirstPhase",
     "Goal",
     "GrainSize",
     "QuantityTracker",
     "Reading",
     "SampledValues",
+    "SecondPhase",
     "allocation",
     "area_fraction",
     "batch_variance",
@@ -74,6 +88,7 @@ __all__ = [
     "check_distribution",
     "check_values",
     "combine",
+    "corrected_half_width",
     "corrected_pseudo_values",
     "count_features",
     "counting_share",
@@ -84,6 +99,7 @@ __all__ = [
     "expert_corrected",
     "feret_px",
     "field_values",
+    "fields_left",
     "fields_needed",
     "find_features",
     "grain_crossings",
@@ -100,6 +116,7 @@ __all__ = [
     "sequence_half_width",
     "t_half_width",
     "tiles_per_visit",
+    "two_phase",
     "weighted_spread",
     "zero_count_bound",
 ]

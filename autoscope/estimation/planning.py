@@ -11,6 +11,8 @@ from autoscope.estimation.difference import Combined
 from autoscope.estimation.intervals import STOPPING_ALLOWANCE, sequence_half_width
 from autoscope.estimation.tracker import MINIMUM_FIELDS, TIERS
 
+_Z90 = NormalDist().inv_cdf(0.9)
+
 
 def fields_needed(
     spread: float,
@@ -63,6 +65,31 @@ def expected_half_width(spread: float, fields: int, *, confidence: float = 0.95,
         return math.inf
     left = max(0.0, 1 - fields / population)
     return STOPPING_ALLOWANCE * _z(confidence) * spread * math.sqrt(left / fields)
+
+
+def fields_left(
+    half_width: float | None, wanted: float | None, fields: int, population: int
+) -> tuple[float, float] | None:
+    """Fields that an interval still needs: even chance, and nine in ten.
+
+    It shrinks as one over the root of the fields. The half-width is itself estimated from n fields, with a
+    relative standard error of about 1/sqrt(2 (n - 1)); its square gives the number of fields that are needed,
+    so the 90th percentile inflates that number by (1 + 1.28 / sqrt(2 (n - 1)))².
+
+    Args:
+        half_width: of the present interval, None without one.
+        wanted: the half-width that is asked for, absolute; None where it is not known yet.
+        fields: n, measured so far.
+        population: N fields.
+
+    Returns:
+        None before it can be said.
+    """
+    if half_width is None or wanted is None or fields < 2 or not math.isfinite(half_width):
+        return None
+    total = max(fields * (half_width / wanted) ** 2, float(MINIMUM_FIELDS))
+    inflated = total * (1 + _Z90 / math.sqrt(2 * (fields - 1))) ** 2
+    return max(0.0, min(total, population) - fields), max(0.0, min(inflated, population) - fields)
 
 
 def weighted_spread(weights: list[float], spreads: list[float], probability: list[float]) -> float:

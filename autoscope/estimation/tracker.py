@@ -22,6 +22,7 @@ from autoscope.estimation.intervals import (
     t_half_width,
 )
 from autoscope.estimation.sampled_values import SampledValues
+from autoscope.estimation.two_phase import FirstPhase
 
 TIERS = ("standard", "anytime", "guaranteed")
 MINIMUM_FIELDS = 50
@@ -169,6 +170,8 @@ class QuantityTracker:
         self._fields_done = self._surprising = self._draws = 0
         self._seen: Counter[float] = Counter()
         self._sampled = SampledValues()
+        self._commonest = self._measured = 0  # how often the commonest value was measured; fields measured
+        self._complete = True  # no field was lost: pseudo-values are known, not only their bounds
         self._covering = True
         self._exposure = 0.0  # fields' worth of a uniform design
         self._scale = 1.0  # measured over predicted variance, from past draws
@@ -179,6 +182,26 @@ class QuantityTracker:
     def reading(self) -> Reading:
         """Where the quantity stands after the last complete draw."""
         return self._reading
+
+    @property
+    def first_phase(self) -> FirstPhase | None:
+        """What answers of experts can be added to; None before a central limit theorem may be trusted.
+
+        Only the standard tier has one: the promises of the others hold without such a theorem.
+        """
+        if self._tier != "standard" or not self._covering or not len(self._rows):
+            return None
+        rows = self._rows.rows
+        if self._fields_done == self._n_fields:
+            census = np.full(len(rows), self._done)
+            below, above = self._done - self._low, self._high - self._done
+            return FirstPhase(census, rows[:, _WEIGHT], below, above)
+        if not self._mature:
+            return None
+        low, middle, high = (
+            combine(rows[:, column], rows[:, _WEIGHT]).estimate for column in (_Z_LOW, _Z, _Z_HIGH)
+        )
+        return FirstPhase(rows[:, _Z], rows[:, _WEIGHT], middle - low, high - middle)
 
     def observe(
         self,
@@ -205,6 +228,7 @@ class QuantityTracker:
                 step=draw.step,
                 field=int(draw.fields[0]),
             )
+        self._complete = self._complete and bool(measured.all())
         y = np.where(measured, values, draw.predicted)
         y_low = np.where(measured, values, self._goal.low)
         y_high = np.where(measured, values, self._goal.high)
@@ -221,8 +245,11 @@ class QuantityTracker:
         self._weight_done += float(draw.weight.sum())
         self._fields_done += len(y)
         self._surprising += int(np.count_nonzero(measured & (values != draw.predicted)))
-        self._seen.update(values[measured].tolist())
-        self._exposure += min(draw.fairness, 1.0) * int(np.count_nonzero(measured))
+        found = values[measured].tolist()
+        self._seen.update(found)
+        self._commonest = max(self._commonest, *(self._seen[value] for value in found), 0)
+        self._measured += len(found)
+        self._exposure += min(draw.fairness, 1.0) * len(found)
         self._draws += 1
         self._reading = self._read()
 
@@ -231,8 +258,10 @@ class QuantityTracker:
     ) -> None:
         rest, a, f, pi = draw.predicted_rest, draw.weight, draw.predicted, draw.propensity
         z = pseudo_value(self._done, rest, a, y, f, pi)
-        z_low = pseudo_value(self._low, rest, a, y_low, f, pi)
-        z_high = pseudo_value(self._high, rest, a, y_high, f, pi)
+        z_low = z_high = z
+        if not self._complete:
+            z_low = pseudo_value(self._low, rest, a, y_low, f, pi)
+            z_high = pseudo_value(self._high, rest, a, y_high, f, pi)
         variance = self._scale * draw.variance
         wanted = self._goal.wanted(self._reading.estimate)
         if self._tier == "guaranteed" or not self._mature:
@@ -252,8 +281,7 @@ class QuantityTracker:
 
     @property
     def _informative(self) -> int:
-        commonest = max(self._seen.values(), default=0)
-        return min(self._surprising, self._seen.total() - commonest)
+        return min(self._surprising, self._measured - self._commonest)
 
     @property
     def _mature(self) -> bool:
@@ -276,9 +304,7 @@ class QuantityTracker:
             return Reading(
                 mean, None, None, False, "mean of an unfinished raster, not representative, no interval", {}
             )
-        rows = self._rows.rows
-        low, high = (combine(rows[:, column], rows[:, _WEIGHT]) for column in (_Z_LOW, _Z_HIGH))
-        middle = combine(rows[:, _Z], rows[:, _WEIGHT])
+        low, middle, high = self._combined()
         if self._tier != "guaranteed" and self._found_none:
             return self._nothing_found()
         if self._tier == "guaranteed" or not self._mature:
@@ -292,6 +318,15 @@ class QuantityTracker:
         estimate = min(max(self._done, low), high)
         met = self._goal.reached(self._done, self._low - half, self._high + half)
         return Reading(estimate, low, high, met, "census of the fields, normal interval of the spectra drawn")
+
+    def _combined(self) -> tuple[Combined, Combined, Combined]:
+        """The average with fields that were lost at their lowest, as predicted, and at their highest."""
+        rows = self._rows.rows
+        middle = combine(rows[:, _Z], rows[:, _WEIGHT])
+        if self._complete:
+            return middle, middle, middle
+        low, high = (combine(rows[:, column], rows[:, _WEIGHT]) for column in (_Z_LOW, _Z_HIGH))
+        return low, middle, high
 
     @property
     def _found_none(self) -> bool:
@@ -318,7 +353,9 @@ class QuantityTracker:
         return Reading(estimate, low, high, met, self._name(what), numbers)
 
     def _central_limit_reading(self, low: Combined, middle: Combined, high: Combined) -> Reading:
-        error = self._standard_error(low.estimate, high.estimate)
+        error = middle.standard_error
+        if not self._complete:
+            error = self._standard_error(low.estimate, high.estimate)
         combined = Combined(middle.estimate, error, middle.effective_draws)
         if self._tier == "standard":
             half = t_half_width(combined, self._goal.confidence)

@@ -71,7 +71,7 @@ def write_index_png(path: Path, labels: NDArray[np.uint8]) -> None:
     if labels.ndim != 2 or labels.dtype != np.uint8:
         raise ImageError(f"{path}: labels must be height x width uint8, not {labels.shape} {labels.dtype}")
     image = Image.fromarray(np.ascontiguousarray(labels))
-    image.putpalette(_palette())
+    image.putpalette(palette())
     _save(image, path)
 
 
@@ -95,8 +95,8 @@ def write_png(path: Path, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> Non
     _save(Image.fromarray(np.ascontiguousarray(pixels)), path)
 
 
-def _palette() -> bytes:
-    """Okabe and Ito's colours for the first eight classes, golden-angle hues for the rest."""
+def palette() -> bytes:
+    """256 x red, green, blue: Okabe and Ito's colours for eight classes, golden-angle hues for the rest."""
     colours = list(_OKABE_ITO)
     for index in range(len(_OKABE_ITO), 256):
         red, green, blue = colorsys.hsv_to_rgb(index * _GOLDEN_ANGLE % 1.0, 0.65, 0.9)

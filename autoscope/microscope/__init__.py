@@ -1,5 +1,6 @@
 """The abstraction of a microscope, its envelope, its budget and its clock."""
 
+from autoscope.microscope.activity import Activity
 from autoscope.microscope.budget import Account, Budget, DoseMap, Spent
 from autoscope.microscope.clock import Clock, SimulatedClock, WallClock
 from autoscope.microscope.driver import SpectrumTest
@@ -9,6 +10,7 @@ from autoscope.microscope.state import DriverState, FocusResult, Health, Microsc
 
 __all__ = [
     "Account",
+    "Activity",
     "Budget",
     "Clock",
     "DoseMap",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscope.core import ImagingSettings, InstrumentError, LimitError, Rectangle, StagePosition
+from autoscope.core import FrameError, ImagingSettings, LimitError, Rectangle, StagePosition
 
 
 def footprint(position: StagePosition, imaging: ImagingSettings) -> Rectangle:
@@ -23,9 +23,9 @@ def own(
     """Checks what the driver delivered and makes it the frame's own, read-only."""
     expected = (imaging.height_px, imaging.width_px)
     if pixels.shape != expected:
-        raise InstrumentError(f"the detector delivered {pixels.shape} pixels, {expected} were asked for")
+        raise FrameError(f"the detector delivered {pixels.shape} pixels, {expected} were asked for")
     if pixels.dtype not in (np.dtype(np.uint8), np.dtype(np.uint16)):
-        raise InstrumentError(f"the detector delivered {pixels.dtype} pixels, not uint8 or uint16")
+        raise FrameError(f"the detector delivered {pixels.dtype} pixels, not uint8 or uint16")
     owned = pixels if pixels.base is None and pixels.flags.owndata else pixels.copy()
     owned.flags.writeable = False
     return owned

@@ -26,6 +26,7 @@ from autoscope.core import (
     StagePosition,
 )
 from autoscope.microscope.acquisition import checked_looks, footprint, own
+from autoscope.microscope.activity import Activity, ActivityLog
 from autoscope.microscope.budget import Account, Budget, Spent
 from autoscope.microscope.driver import Driver, SpectrumTest
 from autoscope.microscope.envelope import Envelope
@@ -50,6 +51,8 @@ class Microscope(Driver):
         self._closed = False
         self._started_s: float | None = None
         self._frame_id = 0
+        self._activity = ActivityLog()
+        self._move_s = 0.0
 
     # -- identity and bookkeeping ---------------------------------------------------------------
 
@@ -67,6 +70,11 @@ class Microscope(Driver):
     def spent(self) -> Spent:
         """What has been spent since the first action."""
         return self._account.spent
+
+    @property
+    def activity(self) -> Activity:
+        """What it is doing now; may be read from any thread."""
+        return self._activity.now
 
     @final
     def state(self) -> DriverState:
@@ -115,7 +123,8 @@ class Microscope(Driver):
             raise InstrumentError("the stage is already moving: wait for it or stop it first")
         start = self._do_read_position()
         self._envelope.check_move(start, target)
-        self._account.check(time_s=self._unbooked_s() + self.predict_move_s(start, target))
+        self._move_s = self.predict_move_s(start, target)
+        self._account.check(time_s=self._unbooked_s() + self._move_s)
         self._start_time()
         self._do_begin_move(target)
         self._account.travel(start.distance_um(target))
@@ -129,7 +138,8 @@ class Microscope(Driver):
         """
         self._check_open()
         try:
-            self._do_wait_for_stage()
+            with self._activity.doing("a move", self._move_s):
+                self._do_wait_for_stage()
         finally:
             self._book_time()
         return self._do_read_position()
@@ -213,7 +223,8 @@ class Microscope(Driver):
         self._start_time()
         began_s = self.clock.now_s()
         self._account.frame(exposed, dose)
-        with self._blanked_on_failure():
+        lasts_s = self.predict_image_s(imaging)
+        with self._activity.doing("a frame", lasts_s), self._blanked_on_failure():
             pixels = self._do_acquire_image(imaging)
         self._frame_id += 1
         owned = own(pixels, imaging)
@@ -237,7 +248,8 @@ class Microscope(Driver):
             eds_live_s=live_s,
         )
         self._start_time()
-        with self._blanked_on_failure():
+        lasts_s = self.predict_spectrum_s(live_s)
+        with self._activity.doing("a spectrum", lasts_s), self._blanked_on_failure():
             spectrum = self._do_acquire_spectrum(live_s)
         return self._booked(spectrum)
 
@@ -284,7 +296,8 @@ class Microscope(Driver):
         self._refuse_moving("an autofocus")
         self._account.check(time_s=self._unbooked_s() + self.predict_autofocus_s())
         self._start_time()
-        with self._blanked_on_failure():
+        lasts_s = self.predict_autofocus_s()
+        with self._activity.doing("an autofocus", lasts_s), self._blanked_on_failure():
             return self._do_autofocus()
 
     @final

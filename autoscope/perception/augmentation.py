@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from autoscope.perception.settings import Augmentation
+from autoscope.perception.styles import mix_styles
 
 _BLUR_TAPS = 7
 _ELASTIC_CELL_PX = 48
@@ -64,7 +65,7 @@ def draw_batch(
     ]
     grey = torch.cat([part[0] for part in parts])
     labels = torch.cat([part[1] for part in parts])
-    return vary_grey(grey, augmentation, rng), labels
+    return vary_grey(mix_styles(grey, augmentation, rng), augmentation, rng), labels
 
 
 def sampling_offsets(

@@ -92,6 +92,34 @@ class EncoderWeights(Settings):
     total: int
 
 
+class StartingModel(Settings):
+    """The model whose weights training began with.
+
+    Attributes:
+        file: its name.
+        sha256: of its card.
+        head: whether its last layer was taken over too, because its classes are the same.
+    """
+
+    file: str
+    sha256: str
+    head: bool
+
+
+class Adaptation(Settings):
+    """What batch normalisation was adapted to without labels.
+
+    Attributes:
+        from_sha256: of the card of the model before.
+        images_sha256: of the frames.
+        prior_frames: how many frames the statistics of training counted for.
+    """
+
+    from_sha256: str
+    images_sha256: tuple[str, ...]
+    prior_frames: float
+
+
 class ModelCard(Settings):
     """All that is known of a model.
 
@@ -103,6 +131,8 @@ class ModelCard(Settings):
         pixel_nm: smallest and largest pixel size of the training images, nm; None where unknown.
         training_data: the images.
         encoder_weights: what the encoder began with; None when from scratch.
+        started_from: the model that training began with; None for none.
+        adaptation: to a new imaging condition, after training; None for none.
         held_out: scores on the validation images; None without any.
         steps: optimiser steps behind the stored weights.
         hyperparameters: of the training run.
@@ -120,6 +150,8 @@ class ModelCard(Settings):
     pixel_nm: tuple[float, float] | None
     training_data: tuple[DataFile, ...]
     encoder_weights: EncoderWeights | None
+    started_from: StartingModel | None = None
+    adaptation: Adaptation | None = None
     held_out: HeldOutMetrics | None
     steps: int
     hyperparameters: TrainingSettings
@@ -151,6 +183,10 @@ def read_card(path: Path) -> ModelCard:
         ModelError: the file is missing, is a pickle, is damaged or cut short, or has no valid card.
     """
     path = Path(path)
+    if path.suffix == ".onnx":
+        from autoscope.perception.onnx_card import open_onnx
+
+        return open_onnx(path)[1]
     refuse_what_is_no_model(path)
     try:
         with safe_open(str(path), framework="numpy") as file:
@@ -165,7 +201,7 @@ def read_card(path: Path) -> ModelCard:
             f"{path}: the file holds tensors but no autoscope model card: it was not written by"
             " 'autoscope segment train'"
         )
-    return _parse(text, path)
+    return parse_card(text, path)
 
 
 def refuse_what_is_no_model(path: Path) -> None:
@@ -221,7 +257,12 @@ def pixel_size_notes(card: ModelCard, pixel_nm: float | None) -> tuple[str, ...]
     )
 
 
-def _parse(text: str, path: Path) -> ModelCard:
+def parse_card(text: str, path: Path) -> ModelCard:
+    """A card from its text.
+
+    Raises:
+        ModelError: it is not valid.
+    """
     try:
         return ModelCard.model_validate_json(text)
     except ValidationError as error:

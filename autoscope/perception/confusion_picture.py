@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,27 @@ def draw_confusion(evaluation: Evaluation, path: Path) -> None:
         evaluation: from `autoscope.perception.evaluation.evaluate`.
         path: PNG, SVG or PDF file to write.
     """
+    score = "-" if evaluation.mean_iou is None else f"{evaluation.mean_iou:.3f}"
+    title = f"mean IoU {score}, {len(evaluation.images)} images"
+    draw_confusion_of(evaluation.confusion, evaluation.classes, title, path)
+
+
+def draw_confusion_of(
+    confusion: Sequence[Sequence[int]], names: Sequence[str], title: str, path: Path
+) -> None:
+    """Draws any confusion matrix.
+
+    Args:
+        confusion: counts; rows are the truth, columns the prediction.
+        names: of rows and columns.
+        title: of the picture.
+        path: PNG, SVG or PDF file to write.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    counts = np.array(evaluation.confusion, dtype=np.float64)
+    counts = np.array(confusion, dtype=np.float64)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    names = evaluation.classes
     edge = 2.2 + 0.8 * len(names)
     figure = Figure(figsize=(edge + 1.0, edge), layout="constrained")
     FigureCanvasAgg(figure)
@@ -34,8 +50,7 @@ def draw_confusion(evaluation: Evaluation, path: Path) -> None:
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    score = "-" if evaluation.mean_iou is None else f"{evaluation.mean_iou:.3f}"
-    axes.set_title(f"mean IoU {score}, {len(evaluation.images)} images")
+    axes.set_title(title)
     figure.colorbar(shown, ax=axes, label="share of the true class", shrink=0.8)
     if len(names) <= _LARGEST_NOTED:
         for row, column in np.ndindex(shares.shape):

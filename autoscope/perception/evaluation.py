@@ -81,6 +81,7 @@ def evaluate(
     *,
     classes: Sequence[str] = (),
     device: Device = "auto",
+    views: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Evaluates a stored model on the images of a folder.
@@ -91,6 +92,7 @@ def evaluate(
         masks: folder of masks of the same names.
         classes: names that the model must know.
         device: where it runs.
+        views: whether to average over mirrored and turned views.
         progress: hears how many images are done, and of how many.
 
     Raises:
@@ -99,7 +101,7 @@ def evaluate(
         ImageError: a file is damaged, or a mask does not fit.
     """
     pairs = find_pairs(images, masks)
-    segmenter = load_segmenter(model, classes=classes, device=device)
+    segmenter = load_segmenter(model, classes=classes, device=device, views=views)
     require_classes(segmenter.card, classes, model)
 
     def read() -> Iterable[LabelledImage]:

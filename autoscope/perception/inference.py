@@ -104,10 +104,10 @@ class NetworkRunner:
 
     def _scores(self, image: NDArray[np.float32]) -> Iterator[tuple[tuple[slice, slice], Tensor]]:
         """For each tile: where its kept part belongs, and its ``classes x height x width`` scores."""
-        padded = _padded(image, self._stride_px)
-        height, width = padded.shape
+        whole = padded(image, self._stride_px)
+        height, width = whole.shape
         for tile in plan_tiles(height, width, tile_px=self._tile_px, margin_px=self._margin_px):
-            window = torch.from_numpy(np.ascontiguousarray(padded[tile.rows, tile.columns]))
+            window = torch.from_numpy(np.ascontiguousarray(whole[tile.rows, tile.columns]))
             scores = self._forward(window[None, None])[0]
             top = tile.kept_rows.start - tile.rows.start
             left = tile.kept_columns.start - tile.columns.start
@@ -143,7 +143,8 @@ def _paste(whole: NDArray[Any], target: tuple[slice, slice], part: NDArray[Any])
     place[...] = part[..., : place.shape[-2], : place.shape[-1]]
 
 
-def _padded(image: NDArray[np.float32], stride_px: int) -> NDArray[np.float32]:
+def padded(image: NDArray[np.float32], stride_px: int) -> NDArray[np.float32]:
+    """An image mirrored beyond its lower and right edges, up to a multiple of the network's stride."""
     height, width = image.shape
     below, right = -height % stride_px, -width % stride_px
     return np.pad(image, ((0, below), (0, right)), mode="reflect") if below or right else image

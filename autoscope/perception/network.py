@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import nn
 
 from autoscope.perception.card import ModelCard, pixel_size_notes, require_classes
 from autoscope.perception.devices import Device, Precision, choose_device, choose_precision
 from autoscope.perception.inference import MARGIN_PX, TILE_PX, NetworkRunner
-from autoscope.perception.preprocessing import check_pixels, grey_levels
+from autoscope.perception.preprocessing import check_pixels, network_input
 from autoscope.perception.segmentation import Pixels, Segmentation, Segmenter
+from autoscope.perception.views import ViewedNetwork, trained_views
 from autoscope.perception.weights import read_network
 
 
@@ -28,6 +29,7 @@ class NetworkSegmenter(Segmenter):
         precision: of the arithmetic; ``"auto"`` is whichever is faster on this device.
         tile_px: larger frames are cut into pieces of this edge.
         margin_px: overlap of the pieces on each side.
+        views: whether to average over the mirrored and turned views that training showed.
     """
 
     def __init__(
@@ -39,8 +41,12 @@ class NetworkSegmenter(Segmenter):
         precision: Precision = "auto",
         tile_px: int = TILE_PX,
         margin_px: int = MARGIN_PX,
+        views: bool = False,
     ) -> None:
         self._card, self._sha256 = card, card.sha256
+        if views:
+            network = ViewedNetwork(network, trained_views(card.hyperparameters.augmentation))
+            self._sha256 = hashlib.sha256(f"{card.sha256} views".encode()).hexdigest()
         self._device = choose_device(device)
         self._dtype = choose_precision(self._device, precision)
         self._runner = NetworkRunner(
@@ -65,7 +71,7 @@ class NetworkSegmenter(Segmenter):
 
     @property
     def sha256(self) -> str:
-        """The card's hash, which covers the weights."""
+        """The card's hash, which covers the weights; another one where views are averaged."""
         return self._sha256
 
     @property
@@ -83,9 +89,7 @@ class NetworkSegmenter(Segmenter):
     ) -> Segmentation:
         """Segments a ``height x width`` frame of any size; an unknown pixel size is reported as NaN."""
         check_pixels(frame_pixels)
-        preprocessing = self._card.preprocessing
-        image = (grey_levels(frame_pixels, preprocessing) - preprocessing.mean) / preprocessing.deviation
-        image = image.astype(np.float32, copy=False)
+        image = network_input(frame_pixels, self._card.preprocessing)
         found = None
         if probability:
             labels, found = self._runner.labels_and_probability(image)
@@ -102,8 +106,9 @@ def load_network_segmenter(
     classes: Sequence[str] = (),
     device: Device = "auto",
     precision: Precision = "auto",
+    views: bool = False,
 ) -> NetworkSegmenter:
     """Loads a trained model; see `autoscope.perception.load_segmenter`."""
     network, card = read_network(path)
     require_classes(card, classes, path)
-    return NetworkSegmenter(network, card, device=device, precision=precision)
+    return NetworkSegmenter(network, card, device=device, precision=precision, views=views)

@@ -65,6 +65,15 @@ def find_pairs(images: Path, masks: Path) -> tuple[Pair, ...]:
     return tuple(Pair(name, image_files[name], mask_files[name]) for name in sorted(image_files))
 
 
+def find_images(folder: Path) -> tuple[Path, ...]:
+    """The images of a folder, by name.
+
+    Raises:
+        ConfigurationError: the folder is missing or has no images, or two have the same name.
+    """
+    return tuple(_files(folder, "images").values())
+
+
 def select(pairs: Sequence[Pair], names: Sequence[str]) -> tuple[Pair, ...]:
     """The pairs of these names; a name may carry its file's ending.
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from autoscope.core import ConfigurationError
 from autoscope.images import Micrograph, read_micrograph, write_index_png
 from autoscope.perception.devices import Device
 from autoscope.perception.library import load_segmenter
+from autoscope.perception.output_files import prepare_outputs
 from autoscope.perception.segmentation import Segmentation, Segmenter
 from autoscope.perception.settings import Settings
 
@@ -42,6 +42,7 @@ def predict(
     *,
     probabilities: bool = False,
     device: Device = "auto",
+    views: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[PredictedImage, ...]:
     """Segments image files with a stored model.
@@ -52,6 +53,7 @@ def predict(
         output: folder for the results, made where it is missing; a class map has its image's name.
         probabilities: whether to write class probabilities too.
         device: where the model runs.
+        views: whether to average over mirrored and turned views.
         progress: hears how many images are done, and of how many.
 
     Raises:
@@ -61,8 +63,8 @@ def predict(
         ImageError: an image is missing or damaged; the images before it are done.
     """
     images = [Path(image) for image in images]
-    _check_names(images, output)
-    segmenter = load_segmenter(model, device=device)
+    prepare_outputs(images, output, (".png",))
+    segmenter = load_segmenter(model, device=device, views=views)
     return tuple(predict_with(segmenter, images, output, probabilities=probabilities, progress=progress))
 
 
@@ -118,20 +120,3 @@ def _write(path: Path, found: Segmentation, output: Path) -> PredictedImage:
         area_fractions=dict(zip(found.class_names, counts.tolist(), strict=True)),
         notes=found.notes,
     )
-
-
-def _check_names(images: Sequence[Path], output: Path) -> None:
-    problems = []
-    seen: dict[str, Path] = {}
-    for image in images:
-        if image.stem in seen:
-            problems.append(f"{seen[image.stem]} and {image} would both be written to {image.stem}.png")
-        seen[image.stem] = image
-        if (output / f"{image.stem}.png").resolve() == image.resolve():
-            problems.append(f"{image}: its class map would overwrite it: choose another folder than {output}")
-    if problems:
-        raise ConfigurationError(*problems)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(f"{output}: the folder cannot be made: {error.strerror or error}") from error

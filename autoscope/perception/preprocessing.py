@@ -48,6 +48,12 @@ def grey_levels(pixels: Pixels, preprocessing: Preprocessing) -> NDArray[np.floa
     return equalised
 
 
+def network_input(pixels: Pixels, preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """What the network takes in: normalised grey levels, ``height x width``."""
+    normalised = (grey_levels(pixels, preprocessing) - preprocessing.mean) / preprocessing.deviation
+    return normalised.astype(np.float32, copy=False)
+
+
 def _level_table(pixels: Pixels, preprocessing: Preprocessing) -> NDArray[np.float32]:
     """Grey level of every value that a pixel can have: a look-up is faster than arithmetic on pixels."""
     full = int(np.iinfo(pixels.dtype).max)

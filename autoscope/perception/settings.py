@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Percent = Annotated[float, Field(ge=0.0, le=100.0)]
+DecoderKind = Literal["unet", "unetplusplus", "fpn", "deeplabv3plus", "segformer"]
+_USUAL_CHANNELS = {"fpn": (128, 64), "deeplabv3plus": (128,), "segformer": (128,)}
+"""Channels of the decoders that have not one stage for each halving."""
 
 
 class Settings(BaseModel):
@@ -50,33 +53,86 @@ class Preprocessing(Settings):
 
 
 class Architecture(Settings):
-    """A U-Net (Ronneberger et al. 2015) over an encoder of segmentation-models-pytorch.
+    """An encoder of segmentation-models-pytorch and a decoder.
+
+    Decoders: ``unet`` (Ronneberger et al. 2015), ``unetplusplus`` (Zhou et al. 2018), ``fpn`` (Kirillov et
+    al. 2019), ``deeplabv3plus`` (Chen et al. 2018) and ``segformer`` (Xie et al. 2021).
 
     Attributes:
         kind: the decoder's family.
         encoder: the encoder's name in segmentation-models-pytorch; ``tu-...`` are timm's.
         depth: how many times the encoder halves the image.
-        decoder_channels: channels of the decoder's stages, coarse to fine; ``depth`` numbers.
+        decoder_channels: ``unet`` and ``unetplusplus``: channels of the decoder's stages, coarse to fine,
+            ``depth`` numbers; ``fpn``: of its pyramid and of its branches, two numbers; ``deeplabv3plus`` and
+            ``segformer``: one number.
+        reduction: the network sees means over squares of so many px, and its scores are enlarged back: for
+            features whose surroundings decide.
     """
 
-    kind: Literal["unet"] = "unet"
+    kind: DecoderKind = "unet"
     encoder: str = "resnet18"
     depth: Annotated[int, Field(ge=3, le=5)] = 5
     decoder_channels: tuple[Annotated[int, Field(ge=1)], ...] = (256, 128, 64, 32, 16)
+    reduction: Annotated[int, Field(ge=1, le=8)] = 1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_channels(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "decoder_channels" not in data and data.get("kind") in _USUAL_CHANNELS:
+            return data | {"decoder_channels": _USUAL_CHANNELS[data["kind"]]}
+        return data
 
     @model_validator(mode="after")
     def _one_width_per_stage(self) -> Self:
-        if len(self.decoder_channels) != self.depth:
-            raise ValueError(
-                f"decoder_channels has {len(self.decoder_channels)} numbers, it needs one for each of the"
-                f" {self.depth} halvings"
+        usual = _USUAL_CHANNELS.get(self.kind)
+        wanted = self.depth if usual is None else len(usual)
+        if len(self.decoder_channels) != wanted:
+            reason = (
+                f"one for each of the {self.depth} halvings" if usual is None else f"{wanted}: {self.kind}"
             )
+            raise ValueError(f"decoder_channels has {len(self.decoder_channels)} numbers, it needs {reason}")
         return self
+
+    def describe(self) -> str:
+        """One line for messages."""
+        channels = ", ".join(map(str, self.decoder_channels))
+        reduced = f", reduced {self.reduction} times" if self.reduction > 1 else ""
+        return f"{self.kind} ({channels}) on {self.encoder}, depth {self.depth}{reduced}"
 
     @property
     def stride_px(self) -> int:
         """Images must be a multiple of this in height and width."""
-        return int(2**self.depth)
+        return int(2**self.depth) * self.reduction
+
+
+class Loss(Settings):
+    """What training minimises: a loss of pixels, plus ``region_weight`` times a loss of regions.
+
+    With p_k the probability of class k at a pixel, t its true class and w the class weights:
+
+    - ``cross_entropy``: mean of -w_t log p_t; ``focal``: of -w_t (1 - p_t)^gamma log p_t (Lin et al. 2017);
+      both divided by the mean of w_t.
+    - ``dice``, ``jaccard``, ``tversky``: 1 - TP / (TP + a FP + b FN), mean over the classes (0 where one is
+      absent), with TP, FP and FN sums of probabilities over the batch; a = b = 1/2, a = b = 1, and a = 1 - b
+      (Salehi et al. 2017).
+    - ``lovasz``: the Lovasz extension of the Jaccard loss (Berman et al. 2018).
+
+    Attributes:
+        pixels: the loss of pixels.
+        focal_gamma: exponent gamma; 0 is the cross-entropy.
+        balance: exponent of the class weights: w_k is the share of the training pixels that are of class k,
+            to the power of minus this; 0 weighs all alike, 1 gives every class the same sum.
+        regions: the loss of regions.
+        region_weight: its weight; 0 leaves it out.
+        miss_weight: b of ``tversky``; above 0.5 misses cost more than false finds.
+    """
+
+    pixels: Literal["cross_entropy", "focal"] = "cross_entropy"
+    focal_gamma: Annotated[float, Field(ge=0.0, le=5.0)] = 2.0
+    balance: Share = 0.0
+    regions: Literal["dice", "jaccard", "tversky", "lovasz"] = "dice"
+    region_weight: Annotated[float, Field(ge=0.0)] = 1.0
+    miss_weight: Share = 0.7
 
 
 class Augmentation(Settings):
@@ -95,6 +151,8 @@ class Augmentation(Settings):
         gamma: largest natural logarithm of the exponent.
         blur_px: largest standard deviation of the blur, px; half the crops are blurred.
         noise: largest standard deviation of the noise, of the full range.
+        histogram_share: share of the crops whose histogram is moved towards that of another in the batch.
+        fourier_share: share of the crops whose slow Fourier amplitudes are (Yang & Soatto 2020).
     """
 
     rotation_deg: Annotated[float, Field(ge=0.0, le=180.0)] = 180.0
@@ -108,6 +166,8 @@ class Augmentation(Settings):
     gamma: Annotated[float, Field(ge=0.0, le=2.0)] = 0.35
     blur_px: Annotated[float, Field(ge=0.0)] = 1.2
     noise: Share = 0.06
+    histogram_share: Share = 0.0
+    fourier_share: Share = 0.0
 
 
 class TrainingSettings(Settings):
@@ -127,7 +187,7 @@ class TrainingSettings(Settings):
         learning_rate: peak of the one-cycle schedule (Smith & Topin 2019).
         encoder_rate: factor on the learning rate for the encoder; below 1 for pretrained weights.
         weight_decay: of AdamW.
-        dice_weight: weight of the Dice loss beside the cross-entropy.
+        loss: what is minimised.
         average_decay: of the exponential moving average of the weights, which is the result.
         validation_share: share of the images that are held out, where none are named.
         validation_images: names (without ending) of the images that are held out.
@@ -148,7 +208,7 @@ class TrainingSettings(Settings):
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
     encoder_rate: Annotated[float, Field(ge=0.0)] = 1.0
     weight_decay: Annotated[float, Field(ge=0.0)] = 1e-3
-    dice_weight: Annotated[float, Field(ge=0.0)] = 1.0
+    loss: Loss = Loss()
     average_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.99
     validation_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.2
     validation_images: tuple[str, ...] = ()
@@ -156,6 +216,14 @@ class TrainingSettings(Settings):
     patience: Annotated[int, Field(ge=1)] = 5
     pixel_nm: Annotated[float, Field(gt=0.0)] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _dice_weight_of_older_cards(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "dice_weight" in data:
+            rest = {name: value for name, value in data.items() if name != "dice_weight"}
+            return rest | {"loss": Loss(region_weight=data["dice_weight"])}
+        return data
 
     @model_validator(mode="after")
     def _crops_fit_the_stride(self) -> Self:

@@ -13,34 +13,30 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from segmentation_models_pytorch.losses import DiceLoss
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 
-from autoscope.core import ConfigurationError, ModelError, component_rng
+from autoscope.core import ModelError, component_rng
 from autoscope.perception.architecture import build_network
-from autoscope.perception.augmentation import PreparedImage, draw_batch
+from autoscope.perception.batches import Batches
 from autoscope.perception.card import EncoderWeights
 from autoscope.perception.checkpoint import save_checkpoint
-from autoscope.perception.crops import CropSampler
 from autoscope.perception.devices import choose_precision
 from autoscope.perception.encoder_weights import load_encoder_weights
 from autoscope.perception.evaluation import class_scores, confusion_matrix, mean_iou
 from autoscope.perception.inference import NetworkRunner
+from autoscope.perception.losses import SegmentationLoss
 from autoscope.perception.pairs import LabelledImage
-from autoscope.perception.preprocessing import grey_levels
+from autoscope.perception.preprocessing import network_input
 from autoscope.perception.randomness import seeded
 from autoscope.perception.settings import TrainingSettings
+from autoscope.perception.starting import start_from
 
 _CHECKPOINT_EVERY_S = 20.0
 _SETTLING_BATCHES = 16
 """Batches from which the averaged weights' normalisation statistics are computed before they are used."""
 _WARM_UP = 0.2
 """Share of the steps in which the learning rate rises."""
-_UNSURE = 255
-"""Label of pixels that are not learned from; classes are far fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +99,7 @@ class Trainer:
         data: what to train on.
         encoder_weights: local checkpoint that the encoder begins with.
         device: where to train.
+        start: model whose weights to begin with.
     """
 
     def __init__(
@@ -112,6 +109,7 @@ class Trainer:
         data: TrainingSet,
         encoder_weights: Path | None,
         device: torch.device,
+        start: Path | None = None,
     ) -> None:
         self.settings, self.classes = settings, classes
         self._data, self._device = data, device
@@ -120,22 +118,27 @@ class Trainer:
         network = build_network(settings.architecture, len(classes), seed=settings.seed)
         if encoder_weights is not None:
             self.encoder_weights = load_encoder_weights(network, encoder_weights)
+        self.started_from = (
+            None if start is None else start_from(network, settings.architecture, classes, start)
+        )
         self._network = network.to(device).to(memory_format=torch.channels_last)
         decay: Any = get_ema_multi_avg_fn(settings.average_decay)  # type: ignore[no-untyped-call]
         self._average = AveragedModel(self._network, multi_avg_fn=decay)
         self._optimiser = self._make_optimiser()
-        self._dice = DiceLoss("multiclass", from_logits=True, ignore_index=_UNSURE)
+        self._batches = Batches(data.training, len(classes), settings, device)
+        self._loss = SegmentationLoss(settings.loss, self._batches.class_weights)
         self._step, self._best = 0, _Best()
 
     @property
     def fingerprint(self) -> str:
         """Hash of everything that decides the result: settings, classes, files, encoder weights."""
-        weights = self.encoder_weights
+        weights, start = self.encoder_weights, self.started_from
         content = {
             "settings": self.settings.model_dump(mode="json"),
             "classes": self.classes,
             "files": self._data.hashes,
             "encoder_weights": None if weights is None else weights.sha256,
+            "start": None if start is None else start.sha256,
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -161,14 +164,12 @@ class Trainer:
             ModelError: the loss is not a number any more.
         """
         settings, began, first = self.settings, time.monotonic(), self._step
-        images = [self._prepare(one) for one in self._data.training]
-        sampler = self._sampler()
         saved = began
         while self._step < settings.steps and self._best.stale < settings.patience:
-            loss = self._advance(images, sampler)
+            loss = self._advance()
             self._step += 1
             if self._data.validation and self._is_validation_step():
-                self._settle(images, sampler)
+                self._settle()
                 self._validate()
             now = time.monotonic()
             if now - saved >= _CHECKPOINT_EVERY_S:
@@ -178,7 +179,7 @@ class Trainer:
                 pace = (now - began) / (self._step - first)
                 progress(self._report(loss, now - began, pace))
         if self._best.state is None:
-            self._settle(images, sampler)
+            self._settle()
             self._best.step, self._best.state = self._step, _copied(self._average.module)
         return self._best.state
 
@@ -225,49 +226,23 @@ class Trainer:
         for group, share in zip(self._optimiser.param_groups, (self.settings.encoder_rate, 1.0), strict=True):
             group["lr"] = rate * share
 
-    def _sampler(self) -> CropSampler:
-        settings = self.settings
-        return CropSampler(
-            [_without_rim(one, settings.unsure_rim_px) for one in self._data.training],
-            len(self.classes),
-            settings.crop_px,
-            settings.balanced_share,
-            component_rng(settings.seed, "crop places"),
-        )
-
-    def _prepare(self, one: LabelledImage) -> PreparedImage:
-        grey = grey_levels(one.micrograph.pixels, self.settings.preprocessing).astype(np.float16)
-        labels = _without_rim(one, self.settings.unsure_rim_px)
-        return PreparedImage(
-            torch.from_numpy(grey).to(self._device), torch.tensor(labels, device=self._device)
-        )
-
-    def _batch(
-        self, images: list[PreparedImage], sampler: CropSampler, rng: np.random.Generator
-    ) -> tuple[Tensor, Tensor]:
-        settings = self.settings
-        centres = sampler.draw(rng, settings.batch)
-        grey, labels = draw_batch(images, centres, settings.crop_px, settings.augmentation, rng)
-        normalised = (grey - settings.preprocessing.mean) / settings.preprocessing.deviation
-        return normalised.contiguous(memory_format=torch.channels_last), labels
-
-    def _settle(self, images: list[PreparedImage], sampler: CropSampler) -> None:
+    def _settle(self) -> None:
         """Computes the batch normalisation's statistics anew for the averaged weights (Izmailov et al. 2018).
 
         Those of the weights in training lag behind and belong to other weights.
         """
         seed = self.settings.seed
         batches = (
-            self._batch(images, sampler, component_rng(seed, "settling", number))[0]
+            self._batches.draw(component_rng(seed, "settling", number))[0]
             for number in range(_SETTLING_BATCHES)
         )
         with seeded(seed):
             update_bn(batches, self._average.module)
 
-    def _advance(self, images: list[PreparedImage], sampler: CropSampler) -> float:
+    def _advance(self) -> float:
         settings = self.settings
         rng = component_rng(settings.seed, "training step", self._step)
-        normalised, labels = self._batch(images, sampler, rng)
+        normalised, labels = self._batches.draw(rng)
         self._network.train()
         reduced = self._dtype is not torch.float32
         with (
@@ -290,13 +265,6 @@ class Trainer:
             )
         return value
 
-    def _loss(self, scores: Tensor, labels: Tensor) -> Tensor:
-        entropy = functional.cross_entropy(scores, labels, ignore_index=_UNSURE)
-        if not self.settings.dice_weight:
-            return entropy
-        dice: Tensor = self._dice(scores, labels)
-        return entropy + self.settings.dice_weight * dice
-
     def _is_validation_step(self) -> bool:
         return self._step % self.settings.validate_every == 0 or self._step == self.settings.steps
 
@@ -308,13 +276,11 @@ class Trainer:
             self._device,
             self._dtype,
         )
-        preprocessing = self.settings.preprocessing
         n_classes = len(self.classes)
         pooled = np.zeros((n_classes, n_classes), dtype=np.int64)
         for one in self._data.validation:
-            grey = grey_levels(one.micrograph.pixels, preprocessing)
-            image = (grey - preprocessing.mean) / preprocessing.deviation
-            pooled += confusion_matrix(one.labels, runner.labels(image.astype(np.float32)), n_classes)
+            image = network_input(one.micrograph.pixels, self.settings.preprocessing)
+            pooled += confusion_matrix(one.labels, runner.labels(image), n_classes)
         score = mean_iou(class_scores(pooled, self.classes)) or 0.0
         best = self._best
         best.latest_iou = score
@@ -339,16 +305,3 @@ class Trainer:
 
 def _copied(network: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-
-
-def _without_rim(one: LabelledImage, rim_px: int) -> NDArray[np.uint8]:
-    """The labels, with the rim marked as not to be learned from."""
-    height, width = one.labels.shape
-    if 2 * rim_px >= min(height, width):
-        raise ConfigurationError(
-            f"unsure_rim_px = {rim_px} leaves nothing of {one.name}, {width} x {height} px"
-        )
-    labels = np.full_like(one.labels, _UNSURE)
-    inner = (slice(rim_px, height - rim_px), slice(rim_px, width - rim_px))
-    labels[inner] = one.labels[inner]
-    return labels

@@ -44,6 +44,7 @@ def train(
     *,
     settings: TrainingSettings | None = None,
     encoder_weights: Path | None = None,
+    start: Path | None = None,
     device: Device = "auto",
     restart: bool = False,
     progress: Callable[[TrainingProgress], None] | None = None,
@@ -60,6 +61,7 @@ def train(
         output: the ``.safetensors`` file to write.
         settings: how to train.
         encoder_weights: local checkpoint that the encoder begins with.
+        start: model of the same architecture whose weights training begins with.
         device: where to train.
         restart: begin afresh even where an interrupted training is kept.
         progress: hears of every step.
@@ -75,6 +77,7 @@ def train(
         output,
         settings=settings,
         encoder_weights=encoder_weights,
+        start=start,
         device=device,
         restart=restart,
         progress=progress,
@@ -88,17 +91,18 @@ def train_pairs(
     *,
     settings: TrainingSettings | None = None,
     encoder_weights: Path | None = None,
+    start: Path | None = None,
     device: Device = "auto",
     restart: bool = False,
     progress: Callable[[TrainingProgress], None] | None = None,
 ) -> TrainingResult:
     """As `train`, on chosen pairs of files."""
     settings, output = settings or TrainingSettings(), Path(output)
-    _check_arguments(classes, output)
+    _check_arguments(classes, output, encoder_weights, start)
     training, validation = split_pairs(pairs, settings)
     data = _read_set(training, validation, classes)
     place = choose_device(device)
-    trainer = Trainer(settings, tuple(classes), data, encoder_weights, place)
+    trainer = Trainer(settings, tuple(classes), data, encoder_weights, place, start)
     checkpoint = checkpoint_path(output)
     state = None if restart else load_checkpoint(checkpoint, trainer.fingerprint, place)
     if state is not None:
@@ -141,8 +145,14 @@ def split_pairs(
     return training, held_out
 
 
-def _check_arguments(classes: Sequence[str], output: Path) -> None:
+def _check_arguments(
+    classes: Sequence[str], output: Path, encoder_weights: Path | None, start: Path | None
+) -> None:
     problems = []
+    if encoder_weights is not None and start is not None:
+        problems.append(
+            f"begin with the encoder of {encoder_weights} or with the model {start}, not with both"
+        )
     if len(classes) < 2:
         problems.append(
             f"a segmentation needs at least 2 classes, {len(classes)} given: name the background too"
@@ -189,15 +199,17 @@ def _card(
         pixel_nm=(min(sizes), max(sizes)) if len(sizes) == len(stated) else None,
         training_data=files,
         encoder_weights=trainer.encoder_weights,
+        started_from=trainer.started_from,
         held_out=None,
         steps=trainer.best_step,
         hyperparameters=settings,
-        software=_versions(),
+        software=software_versions(),
         weights_sha256=weights_sha256,
     )
 
 
-def _versions() -> dict[str, str]:
+def software_versions() -> dict[str, str]:
+    """Versions of what decides the result of a training."""
     found = {}
     for package in ("autoscope", "torch", "segmentation-models-pytorch", "timm"):
         try:

@@ -66,8 +66,8 @@ def write_model(path: Path, tensors: Mapping[str, Tensor], card: ModelCard) -> N
         card: whose ``weights_sha256`` is theirs.
     """
     content = save(dict(tensors), metadata={CARD_KEY: card.to_json(indent=None)})
-    _write_whole(path, content)
-    _write_whole(path.with_suffix(".json"), card.to_json().encode() + b"\n")
+    write_whole(path, content)
+    write_whole(path.with_suffix(".json"), card.to_json().encode() + b"\n")
 
 
 def read_network(path: Path) -> tuple[nn.Module, ModelCard]:
@@ -150,7 +150,8 @@ def _stored(tensor: Tensor) -> Tensor:
     return tensor.to(torch.float16 if fits else torch.float32).contiguous()
 
 
-def _write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes a file that appears whole or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with temporary.open("wb") as file:
         file.write(content)

@@ -11,8 +11,10 @@ from autoscope.records.census import (
     LargestInclusion,
     WorstField,
 )
+from autoscope.records.commands import Command, CommandTail, send_command
 from autoscope.records.documents import (
     CandidatesDocument,
+    CommandDocument,
     DecisionDocument,
     Document,
     EstimateDocument,
@@ -20,6 +22,8 @@ from autoscope.records.documents import (
     FocusDocument,
     FrameDocument,
     InclusionsDocument,
+    LabelAnswerDocument,
+    LabelChoiceDocument,
     ObservationDocument,
     ResumedDocument,
     SpectrumDocument,
@@ -27,9 +31,11 @@ from autoscope.records.documents import (
     StateDocument,
     WarningDocument,
 )
+from autoscope.records.events import DocumentTail
 from autoscope.records.folder import CONFIG, EVENTS, PIXELS, REPORT, RESULT, replace_file
 from autoscope.records.models import (
     CandidateRecord,
+    CommandName,
     DriverRecord,
     FinishReason,
     InclusionResult,
@@ -49,6 +55,7 @@ from autoscope.records.result import (
     SessionResult,
     build_result,
     finished_document,
+    label_session,
     started_document,
 )
 from autoscope.records.writer import SessionWriter
@@ -68,8 +75,13 @@ __all__ = [
     "Census",
     "CensusPoint",
     "CensusRow",
+    "Command",
+    "CommandDocument",
+    "CommandName",
+    "CommandTail",
     "DecisionDocument",
     "Document",
+    "DocumentTail",
     "DriverRecord",
     "EstimateDocument",
     "FinishReason",
@@ -80,6 +92,8 @@ __all__ = [
     "InclusionResult",
     "InclusionsDocument",
     "KindRecord",
+    "LabelAnswerDocument",
+    "LabelChoiceDocument",
     "LabelCounts",
     "LargestInclusion",
     "MicroscopeRecord",
@@ -101,7 +115,9 @@ __all__ = [
     "WorstField",
     "build_result",
     "finished_document",
+    "label_session",
     "open_session",
     "replace_file",
+    "send_command",
     "started_document",
 ]

@@ -8,6 +8,7 @@ from pydantic import Field, FiniteFloat, TypeAdapter
 
 from autoscope.records.models import (
     CandidateRecord,
+    CommandName,
     DriverRecord,
     FinishReason,
     InclusionResult,
@@ -182,11 +183,57 @@ class EstimateDocument(_Stamped):
     quantities: tuple[QuantityResult, ...]
 
 
+class CommandDocument(_Stamped):
+    """The session took up a command that came by its folder (:mod:`autoscope.records.commands`)."""
+
+    type: Literal["command"] = "command"
+    command: CommandName
+    id: str
+    by: str = ""
+
+
 class WarningDocument(_Stamped):
     """Something that a reader of the result must know."""
 
     type: Literal["warning"] = "warning"
     message: str
+
+
+class LabelChoiceDocument(_Stamped):
+    """Whether the frame of a step was put to the experts: the chance it had, and how the coin fell.
+
+    ``request`` is its number in the queue, None where it was not asked for.
+    """
+
+    type: Literal["label_choice"] = "label_choice"
+    step: int
+    field: int
+    chance: Annotated[FiniteFloat, Field(gt=0, le=1)]
+    score: FiniteFloat
+    asked: bool
+    request: int | None = None
+    model_sha256: str = ""
+
+
+class LabelAnswerDocument(_Stamped):
+    """An expert's answer was taken in: what it makes of each target on that field, in the targets' order.
+
+    ``values`` is empty where no expert could answer, and then ``note`` says why.
+    """
+
+    type: Literal["label_answer"] = "label_answer"
+    step: int
+    field: int
+    request: int
+    answer: int | None = None
+    expert: str = ""
+    seconds: FiniteFloat = 0.0
+    tool: str = ""
+    started_from: str = ""
+    second_opinion: bool = False
+    mask_sha256: str = ""
+    values: tuple[FiniteFloat, ...] = ()
+    note: str = ""
 
 
 class ResumedDocument(_Stamped):
@@ -218,7 +265,10 @@ Document = (
     | SpectrumDocument
     | CandidatesDocument
     | EstimateDocument
+    | CommandDocument
     | WarningDocument
+    | LabelChoiceDocument
+    | LabelAnswerDocument
     | ResumedDocument
     | FinishedDocument
 )

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from autoscope.core import RecordError
 from autoscope.records.documents import DOCUMENT, Document
-from autoscope.records.folder import cannot_write
+from autoscope.records.folder import EVENTS, cannot_write
 
 _LOCK_WAIT_S = 1.0  # a process that is being killed, or a reader that asks who writes, holds it for a moment
 
@@ -102,29 +102,36 @@ class EventLog:
             raise
 
 
-def read_events(path: Path) -> tuple[tuple[Document, ...], int]:
+def read_events(path: Path, size: int = 0, count: int = 0) -> tuple[tuple[Document, ...], int]:
     """Reads the documents of all whole steps.
 
     A last line without its end, or a last step without its last document, was being written when the
     process was killed (or is being written now): it does not count.
 
+    Args:
+        path: the file.
+        size: how many bytes were read before, all of whole steps; those are passed over.
+        count: how many documents they held.
+
     Returns:
-        The documents, and how many bytes of the file they take.
+        The documents, and how many bytes of the file they and what was passed over take.
 
     Raises:
         RecordError: the file cannot be read, or a line that is not the torn last one is damaged.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            file.seek(size)
+            data = file.read()
     except OSError as error:
         raise RecordError(f"cannot read {path}: {error.strerror}") from error
     documents: list[Document] = []
-    whole, size, read = 0, 0, 0
-    for number, line in enumerate(data.split(b"\n")[:-1], start=1):
+    whole, read = 0, size
+    for number, line in enumerate(data.split(b"\n")[:-1], start=count + 1):
         document = _parse(path, number, line)
-        if document.seq != len(documents):
+        if document.seq != number - 1:
             raise RecordError(
-                f"{path}, line {number}: seq is {document.seq} where {len(documents)} must be:"
+                f"{path}, line {number}: seq is {document.seq} where {number - 1} must be:"
                 " a line is missing or was added; restore the file from a copy"
             )
         documents.append(document)
@@ -132,6 +139,34 @@ def read_events(path: Path) -> tuple[tuple[Document, ...], int]:
         if document.following == 0:
             whole, size = len(documents), read
     return tuple(documents[:whole]), size
+
+
+class DocumentTail:
+    """Follows a session that grows: every call gives the documents that came since the call before.
+
+    Args:
+        folder: the session folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / EVENTS
+        self._size = self._count = 0
+
+    def read(self) -> tuple[Document, ...]:
+        """The new documents of whole steps, in order; a look at the file's size where there are none.
+
+        Raises:
+            RecordError: the file cannot be read, or a line is damaged.
+        """
+        try:
+            grown = self._path.stat().st_size > self._size
+        except OSError as error:
+            raise RecordError(f"cannot read {self._path}: {error.strerror}") from error
+        if not grown:
+            return ()
+        documents, self._size = read_events(self._path, self._size, self._count)
+        self._count += len(documents)
+        return documents
 
 
 def _parse(path: Path, number: int, line: bytes) -> Document:

@@ -12,6 +12,7 @@ from autoscope.core import BeamSettings, StagePosition
 FinishReason = Literal[
     "targets_reached", "exhausted", "budget_spent", "stopped_by_operator", "instrument_fault", "failed"
 ]
+CommandName = Literal["pause", "resume", "stop", "skip"]
 Tier = Literal["standard", "anytime", "guaranteed"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Literal, TypeVar
 
 from pydantic import Field
@@ -17,6 +18,8 @@ from autoscope.records.documents import (
     FocusDocument,
     FrameDocument,
     InclusionsDocument,
+    LabelAnswerDocument,
+    LabelChoiceDocument,
     ResumedDocument,
     SpectrumDocument,
     StartedDocument,
@@ -93,6 +96,14 @@ def started_document(documents: Sequence[Document]) -> StartedDocument:
     return first
 
 
+def label_session(folder: Path, started: StartedDocument) -> str:
+    """The name of a session in a label queue: its folder's, and when it began.
+
+    A folder's name alone may come again; the answers of another session must never count for this one.
+    """
+    return f"{Path(folder).resolve().name}@{started.time}"
+
+
 def build_result(documents: Sequence[Document]) -> SessionResult:
     """Builds the result from the documents of a session, whole or interrupted.
 
@@ -130,6 +141,7 @@ def build_result(documents: Sequence[Document]) -> SessionResult:
         spent=SpentResult(**{**spent.model_dump(), "wall_time_s": wall_time_s}),
         quantities=quantities,
         inclusions=_inclusions(documents),
+        labels=_label_counts(documents),
         warnings=tuple(dict.fromkeys(warnings)),
     )
 
@@ -146,6 +158,13 @@ def _inclusions(documents: Sequence[Document]) -> tuple[InclusionResult, ...]:
                 InclusionResult(**c.model_dump(include=set(InclusionResult.model_fields))) for c in whole
             ]
     return tuple(found)
+
+
+def _label_counts(documents: Sequence[Document]) -> LabelCounts:
+    """Frames that experts were asked about, and those of them that have an answer."""
+    asked = {d.request for d in documents if isinstance(d, LabelChoiceDocument) and d.asked}
+    answered = {d.request for d in documents if isinstance(d, LabelAnswerDocument) and d.values}
+    return LabelCounts(requested=len(asked), answered=len(answered))
 
 
 def _last(documents: Sequence[Document], kind: type[_D]) -> _D | None:

@@ -30,7 +30,7 @@ def field_picture(frame: Frame, labels: NDArray[np.uint8] | None, class_index: i
     """
     height_px, width_px = frame.pixels.shape
     size = (PANEL_PX, max(1, round(PANEL_PX * height_px / width_px)))
-    plain = Image.fromarray(_stretch(frame.pixels)).resize(size, Image.Resampling.LANCZOS).convert("RGB")
+    plain = Image.fromarray(stretch(frame.pixels)).resize(size, Image.Resampling.LANCZOS).convert("RGB")
     panels = [plain] if labels is None else [plain, _overlay(plain, labels, class_index)]
     _draw_scale_bar(panels[0], frame.imaging.hfw_um)
     width = len(panels) * size[0] + (len(panels) - 1) * _GAP_PX
@@ -49,7 +49,8 @@ def scale_bar_um(hfw_um: float) -> float:
     return float(max(step * decade for step in (0.5, 1, 2, 5) if step * decade <= limit))
 
 
-def _stretch(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
+def stretch(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """The grey levels between the darkest and the brightest 0.2 % of the pixels spread over 8 bits."""
     low, high = np.quantile(pixels, [0.002, 0.998])
     scaled = (pixels.astype(np.float32) - low) * (255.0 / max(high - low, 1.0))
     return np.asarray(np.clip(scaled, 0, 255), np.uint8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -14,6 +15,7 @@ from autoscope.records import NEVER_FINISHED, KindRecord
 from autoscope.report.census import CensusSection, census_section
 from autoscope.report.convergence import draw_convergence
 from autoscope.report.evidence import Evidence, Visit
+from autoscope.report.explained import ExplainedField
 from autoscope.report.field_images import field_picture
 from autoscope.report.figures import to_svg
 from autoscope.report.specimen_map import Background, draw_background, draw_map
@@ -65,8 +67,12 @@ class Section:
     pictures: tuple[Picture, ...]
 
 
-def render_page(evidence: Evidence) -> str:
+def render_page(evidence: Evidence, explained: Sequence[ExplainedField] = ()) -> str:
     """The whole page as HTML; it needs no other file and no network.
+
+    Args:
+        evidence: what it tells of.
+        explained: pictures of what the model looked at; none are shown by default.
 
     Raises:
         RecordError: a frame that the records speak of cannot be read.
@@ -89,6 +95,7 @@ def render_page(evidence: Evidence) -> str:
         overview=bool(evidence.overview),
         inclusions=() if evidence.census is not None else _inclusions(evidence),
         census=_census_section(evidence),
+        explained=explained,
     )  # fmt: skip
 
 
@@ -104,7 +111,7 @@ def _environment() -> Environment:
 
 
 def _sections(evidence: Evidence) -> tuple[Section, ...]:
-    background = draw_background(evidence)
+    background = draw_background(evidence.view, evidence.fields, evidence.overview)
     share = max(2, PICTURES // len(evidence.targets))
     return tuple(_section(evidence, k, background, share) for k in range(len(evidence.targets)))
 
@@ -214,7 +221,7 @@ def _cost(evidence: Evidence) -> tuple[tuple[str, str, str], ...]:
 def _census_section(evidence: Evidence) -> CensusSection | None:
     if evidence.census is None:
         return None
-    return census_section(evidence.census, draw_background(evidence))
+    return census_section(evidence.census, draw_background(evidence.view, evidence.fields, evidence.overview))
 
 
 def _inclusions(evidence: Evidence) -> tuple[tuple[str, str, str, str], ...]:

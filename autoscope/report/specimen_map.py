@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from autoscope.core import Frame
+from autoscope.records import FrameDocument, SessionView
 from autoscope.report.evidence import Evidence
 from autoscope.report.figures import INK, VERMILLION, WIDTH_IN, new_figure, use_ink
 from autoscope.report.wording import Scale
@@ -90,16 +91,24 @@ def _sizes(weights: NDArray[np.float64], fields: Mapping[str, NDArray[Any]], box
     return np.asarray(np.maximum(largest * weights / weights.max(), 4.0))
 
 
-def draw_background(evidence: Evidence) -> Background:
-    """All fields in light grey, over the mosaic of the overview where there is one."""
-    field_boxes, frame_boxes = _field_boxes(evidence.fields), _frame_boxes(evidence)
+def draw_background(
+    view: SessionView, fields: Mapping[str, NDArray[Any]], overview: Sequence[FrameDocument]
+) -> Background:
+    """All fields in light grey, over the mosaic of the overview where there is one.
+
+    Args:
+        view: the session folder.
+        fields: its table of fields.
+        overview: the overview's frames.
+    """
+    field_boxes, frame_boxes = _field_boxes(fields), _frame_boxes(view, overview)
     whole = np.concatenate([field_boxes, frame_boxes])
     box = (*whole[:, :2].min(axis=0).tolist(), *whole[:, 2:].max(axis=0).tolist())
     per_um = CANVAS_PX / max(box[2] - box[0], box[3] - box[1])
     shape = (max(1, round((box[3] - box[1]) * per_um)), max(1, round((box[2] - box[0]) * per_um)))
     grey = np.full(shape, np.nan, np.float32)
-    low, high = _range(evidence)
-    frames = evidence.view.frames([d.frame for d in evidence.overview])
+    low, high = _range(view, overview)
+    frames = view.frames([d.frame for d in overview])
     for frame, frame_box in zip(frames, frame_boxes, strict=True):
         _paint(grey, frame, _window(frame_box, box, per_um, shape), low, high)
     inside = np.zeros(shape, bool)
@@ -129,22 +138,22 @@ def _paint(
     grey[rows, columns] = np.clip((np.asarray(image) - low) / (high - low), 0, 1)
 
 
-def _range(evidence: Evidence) -> tuple[float, float]:
+def _range(view: SessionView, overview: Sequence[FrameDocument]) -> tuple[float, float]:
     """Grey levels to be shown as black and white, from a sample of the overview."""
-    if not evidence.overview:
+    if not overview:
         return 0.0, 1.0
-    chosen = [d.frame for d in evidence.overview[:: 1 + len(evidence.overview) // 16]]
-    sample = np.concatenate([frame.pixels[::8, ::8].ravel() for frame in evidence.view.frames(chosen)])
+    chosen = [d.frame for d in overview[:: 1 + len(overview) // 16]]
+    sample = np.concatenate([frame.pixels[::8, ::8].ravel() for frame in view.frames(chosen)])
     low, high = np.quantile(sample, [0.005, 0.995])
     return float(low), float(max(high, low + 1))
 
 
-def _frame_boxes(evidence: Evidence) -> NDArray[np.float64]:
+def _frame_boxes(view: SessionView, overview: Sequence[FrameDocument]) -> NDArray[np.float64]:
     """``n x 4``, as `Box`; frames of one purpose have one shape."""
-    if not evidence.overview:
+    if not overview:
         return np.empty((0, 4))
-    imaging = evidence.view.frame(evidence.overview[0].frame).imaging
-    x, y, hfw = np.array([(d.x_um, d.y_um, d.hfw_um) for d in evidence.overview]).T
+    imaging = view.frame(overview[0].frame).imaging
+    x, y, hfw = np.array([(d.x_um, d.y_um, d.hfw_um) for d in overview]).T
     dx, dy = hfw / 2, hfw * imaging.height_px / imaging.width_px / 2
     return np.stack([x - dx, y - dy, x + dx, y + dy], axis=1)
 

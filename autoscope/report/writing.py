@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 from autoscope.records import REPORT, RESULT, open_session, replace_file
 from autoscope.report.evidence import Evidence, gather
+from autoscope.report.explained import ExplainedField
 from autoscope.report.page import render_page
 
 FIELDS_CSV = "fields.csv"
@@ -18,7 +20,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def write_report(folder: Path) -> Path:
+def write_report(folder: Path, explained: Sequence[ExplainedField] = ()) -> Path:
     """Writes ``report.html``, ``fields.csv`` and ``result.json`` from a session's records.
 
     A session that was interrupted gets a report that says so. While a session still runs, its
@@ -26,6 +28,7 @@ def write_report(folder: Path) -> Path:
 
     Args:
         folder: the session folder.
+        explained: pictures of what the model looked at, for the page.
 
     Returns:
         The page.
@@ -38,7 +41,7 @@ def write_report(folder: Path) -> Path:
         replace_file(folder / RESULT, evidence.result.to_json())
     replace_file(folder / FIELDS_CSV, fields_csv(evidence))
     page = folder / REPORT
-    replace_file(page, render_page(evidence))
+    replace_file(page, render_page(evidence, explained))
     return page
 
 

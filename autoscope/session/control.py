@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from autoscope.records import Command
 
 
 class SessionControl:
@@ -13,6 +18,32 @@ class SessionControl:
         self._running = threading.Event()
         self._running.set()
         self._skip = threading.Event()
+        self._waiting_for = ""
+        self._obeyed: deque[Command] = deque()
+
+    @property
+    def waiting_for(self) -> str:
+        """Why the session itself waits at the moment, empty while it does not."""
+        return self._waiting_for
+
+    @contextmanager
+    def waiting(self, reason: str) -> Iterator[None]:
+        """Around everything for which the session waits by itself."""
+        self._waiting_for = reason
+        try:
+            yield
+        finally:
+            self._waiting_for = ""
+
+    def obey(self, command: Command) -> None:
+        """Does what a command from another process asks; the runner writes down that it was taken up."""
+        actions = {"pause": self.pause, "resume": self.resume, "stop": self.stop, "skip": self.skip_field}
+        self._obeyed.append(command)  # first: whoever wakes up finds it
+        actions[command.command]()
+
+    def take_obeyed(self) -> tuple[Command, ...]:
+        """The commands that were obeyed since the last call; each is given once."""
+        return tuple(self._obeyed.popleft() for _ in range(len(self._obeyed)))
 
     def stop(self) -> None:
         """Ends the session cleanly: what was measured is kept and reported."""

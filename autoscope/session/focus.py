@@ -63,6 +63,10 @@ class FocusKeeper:
         self._first.clear()
         self._recent.clear()
 
+    def lost(self) -> None:
+        """The focus is not to be relied on: the next frame is focused first."""
+        self._last_s = None
+
     def saw(self, value: float) -> None:
         """Learns the sharpness of a frame."""
         if len(self._first) < WINDOW:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from autoscope.core import (
     BudgetError,
+    FocusError,
     Frame,
     ImagingSettings,
     InstrumentError,
@@ -20,7 +21,7 @@ from autoscope.microscope import FocusResult, Microscope
 from autoscope.session.control import SessionControl
 from autoscope.session.focus import FocusKeeper, sharpness
 from autoscope.session.journal import Journal, Purpose
-from autoscope.session.measurer import Measurer
+from autoscope.session.measurer import Measurement, Measurer
 from autoscope.session.quantities import Inclusion
 from autoscope.session.recovery import REFUSALS, Recovery
 from autoscope.session.settings import SessionSettings
@@ -47,6 +48,16 @@ class InFlight:
     spectra: FieldSpectra | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FieldRead:
+    """A field's frame and what was read from it."""
+
+    step: int
+    field: int
+    frame: Frame
+    measurement: Measurement
+
+
 class Imaging:
     """Moves, focuses and takes frames, and writes each of them down.
 
@@ -61,8 +72,8 @@ class Imaging:
         self, microscope: Microscope, settings: SessionSettings, journal: Journal, control: SessionControl
     ) -> None:
         self.microscope, self.settings, self.journal = microscope, settings, journal
-        self.recovery = Recovery(microscope, settings, journal, control)
         self.focus = FocusKeeper(settings.focus_every_s, settings.sharpness_drop)
+        self.recovery = Recovery(microscope, settings, journal, control, self.focus)
         self._legs: list[StagePosition] = []
 
     def begin_travel(self, target: StagePosition) -> None:
@@ -119,6 +130,8 @@ class Imaging:
         except (BudgetError, UnreachableError):
             raise
         except InstrumentError as error:
+            if self.settings.recovery.autofocus.on_failure != "keep":
+                raise FocusError(str(error)) from error
             place = f"at ({position.x_um:g}, {position.y_um:g}) um"
             self.journal.warn(f"{place}: {error}; the focus stays as it was")
         clock_s = microscope.clock.now_s()
@@ -156,6 +169,7 @@ class InstrumentSource:
         self._control, self._before_acquire = control, before_acquire
         self._collector = collector
         self._in_flight: InFlight | None = None
+        self._read: FieldRead | None = None
         self._unreachable = ""
         self._failure: InstrumentError | None = None
         self._failed_in_a_row = 0
@@ -164,6 +178,11 @@ class InstrumentSource:
     def in_flight(self) -> InFlight | None:
         """The frame that was taken and not yet measured."""
         return self._in_flight
+
+    def take_read(self) -> FieldRead | None:
+        """The frame that was measured last with all that was read from it, once; None where there is none."""
+        read, self._read = self._read, None
+        return read
 
     def take_up(self, in_flight: InFlight, known: Mapping[int, KnownSpectrum] | None = None) -> None:
         """Goes on with a frame that an interrupted session had stored and not measured.
@@ -237,7 +256,7 @@ class InstrumentSource:
         """Leaves a field out that failed for good, where the policy says so; its value is unknown."""
         self._failed_in_a_row += 1
         unreachable = isinstance(error, UnreachableError)
-        if self._imaging.settings.recovery.on_failure == "stop" or unreachable:
+        if self._imaging.settings.recovery.of(error).on_failure == "stop" or unreachable:
             raise error
         if self._failed_in_a_row >= SKIPS_IN_A_ROW:
             self._imaging.journal.warn(f"{SKIPS_IN_A_ROW} fields in a row failed")
@@ -275,6 +294,7 @@ class InstrumentSource:
         self._imaging.focus.saw(sharpness(taken.frame.pixels))
         measurement = self._measurer.measure(taken.frame, taken.decision.field)
         self._imaging.journal.labels(taken.index, measurement.labels)
+        self._read = FieldRead(taken.decision.step, taken.decision.field, taken.frame, measurement)
         for note in measurement.notes:
             self._imaging.journal.warn_once(note)
         return Outcome(measurement.value, taken.note), measurement.inclusions

@@ -13,6 +13,8 @@ from autoscope.microscope import DriverState, FocusResult, Spent
 from autoscope.records import (
     CandidateRecord,
     CandidatesDocument,
+    Command,
+    CommandDocument,
     DecisionDocument,
     DriverRecord,
     EstimateDocument,
@@ -75,6 +77,10 @@ class Journal:
         if state != self._state:
             self._state = state
             self._writer.append(StateDocument.model_validate({"state": state}))
+
+    def command(self, command: Command) -> None:
+        """An operator's command that came by the session's folder was taken up."""
+        self._writer.append(CommandDocument(command=command.command, id=command.id, by=command.by))
 
     def warn(self, message: str) -> None:
         """Something that a reader of the result must know."""
@@ -209,6 +215,12 @@ class Journal:
                 EstimateDocument(step=survey.observed, quantities=self.quantities(survey.states()))
             )
 
+    def corrected(self, survey: Survey) -> None:
+        """The running result again: answers of experts have changed it since the last field."""
+        self._writer.append(
+            EstimateDocument(step=survey.observed, quantities=self.quantities(survey.states()))
+        )
+
     def resumed_at(self, estimated: int) -> None:
         """Takes up the count of running results of an interrupted session."""
         self._estimated = estimated
@@ -252,6 +264,7 @@ class Journal:
             target_met=state.met,
             fields_lost=state.fields_lost,
             extra=dict(state.extra),
+            covers=state.covers,
         )
 
 

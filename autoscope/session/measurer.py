@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -26,12 +26,14 @@ class Measurement:
         value: ``targets``, the measured values.
         inclusions: those that targets counted.
         notes: what a reader of the result must know.
+        probability: ``classes x height x width``, where it was asked for and the model gives any.
     """
 
     labels: NDArray[np.uint8]
     value: NDArray[np.float64]
     inclusions: tuple[Inclusion, ...] = ()
     notes: tuple[str, ...] = ()
+    probability: NDArray[np.float16] | None = None
 
 
 class Measurer(Protocol):
@@ -65,6 +67,58 @@ def measured(labels: NDArray[np.uint8], values: Sequence[Value]) -> Measurement:
     )
 
 
+class MaskReader:
+    """Measures class maps of fields, whoever made them: a model, or an expert.
+
+    Args:
+        class_names: names of the classes, by label value.
+        grid: the fields.
+        measures: one for each target.
+        valid: which pixels are specimen; None where all are.
+    """
+
+    def __init__(
+        self,
+        class_names: tuple[str, ...],
+        grid: FieldGrid,
+        measures: tuple[TargetMeasure, ...],
+        valid: ValidSource | None,
+    ) -> None:
+        self._class_names, self._grid, self._measures, self._valid = class_names, grid, measures, valid
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, by label value."""
+        return self._class_names
+
+    def read(
+        self,
+        labels: NDArray[np.uint8],
+        pixel_nm: float,
+        field: int,
+        probability: NDArray[np.float16] | None = None,
+    ) -> Measurement:
+        """Measures every target on one field's class map, ``height x width``."""
+        seen = self.see(labels, pixel_nm, field, probability)
+        return measured(labels, [measure.value(seen) for measure in self._measures])
+
+    def see(
+        self,
+        labels: NDArray[np.uint8],
+        pixel_nm: float,
+        field: int,
+        probability: NDArray[np.float16] | None = None,
+    ) -> FieldMap:
+        """A class map, ``height x width``, with where it lies and what of it is specimen."""
+        grid, rectangle = self._grid, self._grid.rectangle(field)
+        valid = None
+        if self._valid is not None and grid.valid_fraction[field] < 1:
+            valid = self._valid.valid_window(rectangle, (labels.shape[0], labels.shape[1]))
+        return FieldMap(
+            labels, self._class_names, pixel_nm, valid, rectangle, grid.area_um2(field), probability
+        )
+
+
 class SegmentingMeasurer:
     """Segments a frame and measures the class map.
 
@@ -73,6 +127,7 @@ class SegmentingMeasurer:
         grid: the fields.
         measures: one for each target.
         valid: which pixels are specimen; None where all are.
+        keep_probability: whether measurements carry the class probabilities too.
     """
 
     def __init__(
@@ -81,8 +136,12 @@ class SegmentingMeasurer:
         grid: FieldGrid,
         measures: tuple[TargetMeasure, ...],
         valid: ValidSource | None,
+        *,
+        keep_probability: bool = False,
     ) -> None:
-        self._segmenter, self._grid, self._measures, self._valid = segmenter, grid, measures, valid
+        self._segmenter, self._keep = segmenter, keep_probability
+        self._counting = any(m.target.quantity == "inclusions_per_mm2" for m in measures)
+        self._reader = MaskReader(segmenter.class_names, grid, measures, valid)
         for measure in measures:
             class_index(segmenter.class_names, measure.target.class_name)
 
@@ -93,23 +152,13 @@ class SegmentingMeasurer:
 
     def measure(self, frame: Frame, field: int) -> Measurement:
         """Measures every target on one field's frame."""
-        counting = any(m.target.quantity == "inclusions_per_mm2" for m in self._measures)
-        seen = self.see(frame, field, probability=counting)
-        return measured(seen.labels, [measure.value(seen) for measure in self._measures])
+        wanted = self._counting or self._keep
+        found = self._segmenter.segment(frame.pixels, frame.imaging.pixel_nm, probability=wanted)
+        probability = found.probability if self._counting else None
+        measurement = self._reader.read(found.labels, found.pixel_nm, field, probability)
+        return replace(measurement, probability=found.probability if self._keep else None)
 
-    def see(self, frame: Frame, field: int, *, probability: bool = True) -> FieldMap:
-        """Recognises the classes of one field's frame."""
-        found = self._segmenter.segment(frame.pixels, frame.imaging.pixel_nm, probability=probability)
-        labels, grid, rectangle = found.labels, self._grid, self._grid.rectangle(field)
-        valid = None
-        if self._valid is not None and grid.valid_fraction[field] < 1:
-            valid = self._valid.valid_window(rectangle, (labels.shape[0], labels.shape[1]))
-        return FieldMap(
-            labels,
-            self.class_names,
-            found.pixel_nm,
-            valid,
-            rectangle,
-            grid.area_um2(field),
-            found.probability,
-        )
+    def see(self, frame: Frame, field: int) -> FieldMap:
+        """Recognises the classes of one field's frame, with their probabilities."""
+        found = self._segmenter.segment(frame.pixels, frame.imaging.pixel_nm, probability=True)
+        return self._reader.see(found.labels, found.pixel_nm, field, found.probability)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from autoscope.core import Frame
 from autoscope.microscope import Microscope
+from autoscope.session.labelling import Labelling
 from autoscope.session.measurer import Measurer
 from autoscope.session.settings import SessionSettings
 from autoscope.session.spectroscopy import Spectroscopy
@@ -35,6 +36,7 @@ class SessionParts:
         prepare: makes the measurer and the survey from the overview's frames; called once, and again
             with the same frames when a session is resumed.
         warnings: what the report must say from the start.
+        labelling: the experts' part, None without a queue.
     """
 
     microscope: Microscope
@@ -43,3 +45,4 @@ class SessionParts:
     policy_sha256: str
     prepare: Callable[[Sequence[Frame]], Prepared]
     warnings: tuple[str, ...] = ()
+    labelling: Labelling | None = None

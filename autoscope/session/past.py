@@ -17,6 +17,7 @@ from autoscope.records import (
     EstimateDocument,
     FocusDocument,
     FrameDocument,
+    LabelChoiceDocument,
     ObservationDocument,
     SessionView,
     SpectrumDocument,
@@ -25,6 +26,7 @@ from autoscope.records import (
 from autoscope.session.focus import FocusKeeper, sharpness
 from autoscope.session.instrument import InFlight, InstrumentSource
 from autoscope.session.journal import driver_state
+from autoscope.session.labelling import Labelling
 from autoscope.session.spectra import KnownSpectrum
 from autoscope.session.spectroscopy import Spectroscopy
 from autoscope.survey import Decision, FieldGrid, Outcome, Survey
@@ -83,8 +85,8 @@ class Past:
                 if document.field in frames:
                     focus.saw(sharpness(self.view.frame(frames[document.field]).pixels))
 
-    def replay(self, survey: Survey) -> tuple[Decision, ...]:
-        """Makes every recorded decision and observation again, in order.
+    def replay(self, survey: Survey, labelling: Labelling | None = None) -> tuple[Decision, ...]:
+        """Makes every recorded decision and observation again, and what experts were asked and said.
 
         Returns:
             The decisions that have no observation yet: none, one or two.
@@ -103,7 +105,20 @@ class Past:
                 if len(values) == len(survey.targets):
                     survey.observe(pending.pop(0), _outcome(values))
                     values = []
+            elif labelling is not None:
+                labelling.replay(document)
         return tuple(pending)
+
+    def not_considered(self) -> tuple[tuple[int, int, Frame], ...]:
+        """Step, field and frame of the fields that were measured after the last coin for the experts."""
+        tossed = max((d.step for d in self.documents if isinstance(d, LabelChoiceDocument)), default=0)
+        frames = {d.field: d.frame for d in self._frames() if d.purpose == "field"}
+        left = {
+            d.step: d.field
+            for d in self.documents
+            if isinstance(d, ObservationDocument) and d.step > tossed and d.value is not None
+        }
+        return tuple((step, field, self.view.frame(frames[field])) for step, field in sorted(left.items()))
 
     def take_up_frame(self, decision: Decision, source: InstrumentSource) -> bool:
         """Hands the stored frame of a decision that was not measured yet back; False where there is none.

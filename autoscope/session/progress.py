@@ -6,13 +6,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from autoscope.estimation import fields_left
 from autoscope.microscope import Budget, Spent
 from autoscope.survey import QuantityState
-
-Z90 = 1.2815515655446004
-"""90th percentile of the standard normal distribution."""
-FLOOR_FIELDS = 50
-"""Fewest fields of the standard tier (METHODS section 2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +50,20 @@ Listener = Callable[[Progress], None]
 def time_left(
     quantities: tuple[QuantityState, ...], seconds_per_field: float, fields_in_region: int
 ) -> TimeLeft | None:
-    """Predicts the time left from each interval's shrinking as one over the root of the fields.
+    """Predicts the time left from each interval's shrinking; see :func:`autoscope.estimation.fields_left`.
 
-    The half-width is itself estimated from n fields, with a relative standard error of about
-    1/sqrt(2 (n - 1)); its square gives the number of fields that are needed, so the 90th percentile
-    inflates that number by (1 + 1.28 / sqrt(2 (n - 1)))². Before the floor of the large-sample tiers the
-    interval that counts is far wider than the one that will: then the latter is what shrinks.
+    Before the floor of the large-sample tiers the interval that counts is far wider than the one that will:
+    then the latter is what shrinks.
     """
     needed_p50 = needed_p90 = 0.0
     for state in quantities:
         half = state.extra.get("large_sample_half_width", half_width(state))
-        wanted = wanted_half_width(state)
-        n = state.fields_measured
-        if half is None or wanted is None or n < 2 or not math.isfinite(half):
+        left = fields_left(half, wanted_half_width(state), state.fields_measured, fields_in_region)
+        if left is None:
             return None
-        if state.met:
-            continue
-        total = max(n * (half / wanted) ** 2, float(FLOOR_FIELDS))
-        spread = (1 + Z90 / math.sqrt(2 * (n - 1))) ** 2
-        needed_p50 = max(needed_p50, min(total, fields_in_region) - n)
-        needed_p90 = max(needed_p90, min(total * spread, fields_in_region) - n)
-    return TimeLeft(max(0.0, needed_p50) * seconds_per_field, max(0.0, needed_p90) * seconds_per_field)
+        if not state.met:
+            needed_p50, needed_p90 = max(needed_p50, left[0]), max(needed_p90, left[1])
+    return TimeLeft(needed_p50 * seconds_per_field, needed_p90 * seconds_per_field)
 
 
 def half_width(state: QuantityState) -> float | None:

@@ -10,6 +10,7 @@ from autoscope.records import FinishReason
 from autoscope.session.control import SessionControl
 from autoscope.session.instrument import Imaging, InFlight, InstrumentSource
 from autoscope.session.journal import Journal
+from autoscope.session.measurer import Measurer
 from autoscope.session.overview import overview_tiles
 from autoscope.session.parts import SessionParts
 from autoscope.session.past import Past
@@ -119,6 +120,8 @@ class SessionRunner:
                 self._imaging.microscope, self._imaging.recovery, self._journal, parts.grid,
                 prepared.measurer, prepared.spectroscopy, parts.settings.recovery.on_failure,
             )  # fmt: skip
+        if parts.labelling is not None:
+            self._survey.correct_with(parts.labelling.correction)
         self._source = InstrumentSource(
             self._imaging, parts.grid, prepared.measurer, self._control, self._log_estimate, collector
         )
@@ -128,6 +131,7 @@ class SessionRunner:
                 self._journal.warn(note)
         if past is not None:
             self._go_on(past, self._survey, self._source)
+            self._ask_again(past, prepared.measurer)
         return self._survey, self._source
 
     def _take_up(self, past: Past) -> list[Frame]:
@@ -154,7 +158,7 @@ class SessionRunner:
 
     def _go_on(self, past: Past, survey: Survey, source: InstrumentSource) -> None:
         """Repeats the recorded decisions, then finishes the step in which the session was interrupted."""
-        pending = past.replay(survey)
+        pending = past.replay(survey, self._parts.labelling)
         self._log_estimate()
         if not pending:
             return
@@ -171,6 +175,13 @@ class SessionRunner:
             source.acquire(first)
         self._pending = last
 
+    def _ask_again(self, past: Past, measurer: Measurer) -> None:
+        """Tosses the coins for frames that were measured just before the interruption."""
+        labelling = self._parts.labelling
+        if labelling is not None and labelling.asking:
+            for step_number, field, frame in past.not_considered():
+                labelling.consider(step_number, field, frame, measurer.measure(frame, field))
+
     # -- measuring ------------------------------------------------------------------------------
 
     def _measure(self, survey: Survey, source: InstrumentSource) -> FinishReason:
@@ -183,11 +194,44 @@ class SessionRunner:
             self._imaging.recovery.require_healthy()
             self._pending = step(survey, source, self._pending)
             self._log_estimate()
+            self._consult(survey, source)
             self._tell()
-            if self._pending is None and (survey.met or survey.exhausted):
-                return "exhausted" if survey.exhausted else "targets_reached"
+            if self._pending is None:
+                self._wait_for_experts(survey)
+                if survey.met or survey.exhausted:
+                    return "exhausted" if survey.exhausted else "targets_reached"
+            if self._no_more_answers(survey):
+                return "budget_spent"
+
+    def _no_more_answers(self, survey: Survey) -> bool:
+        """Whether the experts' answers, outstanding ones waited for, leave an interval too wide for good."""
+        labelling = self._parts.labelling
+        if labelling is None or not labelling.spent(survey):
+            return False
+        self._settle()
+        self._pending = None
+        self._wait_for_experts(survey)
+        if not labelling.spent(survey):
+            return False
+        labelling.say_spent()
+        return True
+
+    def _consult(self, survey: Survey, source: InstrumentSource) -> None:
+        """Asks experts about the frame that was measured, where the coin says so, and hears them."""
+        labelling, read = self._parts.labelling, source.take_read()
+        if labelling is None:
+            return
+        if read is not None:
+            labelling.consider(read.step, read.field, read.frame, read.measurement)
+        labelling.take_in(survey)
+
+    def _wait_for_experts(self, survey: Survey) -> None:
+        if self._parts.labelling is not None and self._parts.labelling.waiting:
+            self._parts.microscope.make_safe()
+            self._parts.labelling.wait(survey, self._control)
 
     def _stop_or_pause(self) -> bool:
+        self._acknowledge()
         if self._control.paused and not self._control.stop_requested:
             self._hold()
         if self._control.stop_requested:
@@ -201,8 +245,13 @@ class SessionRunner:
         self._enter("paused")
         self._tell()
         self._control.wait_while_paused()
+        self._acknowledge()
         if not self._control.stop_requested:
             self._enter(before)
+
+    def _acknowledge(self) -> None:
+        for command in self._control.take_obeyed():
+            self._journal.command(command)
 
     def _settle(self) -> None:
         """Measures the frame that is in flight, so that nothing that was exposed is lost."""
@@ -212,6 +261,7 @@ class SessionRunner:
         decision = source.in_flight.decision
         survey.observe(decision, source.collect(decision))
         self._log_estimate()
+        self._consult(survey, source)
 
     def _log_estimate(self) -> None:
         if self._survey is not None:
@@ -244,6 +294,9 @@ class SessionRunner:
     def _finish(self, reason: FinishReason) -> None:
         """Writes the last documents; a session that failed because its disk is full has none."""
         with suppress(*((AutoscopeError,) if reason == "failed" else ())):
+            if self._parts.labelling is not None:
+                self._parts.labelling.close()
+            self._acknowledge()
             self._enter("failed" if reason == "failed" else "done")
             self._journal.finish(
                 reason,

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autoscope.core import Prediction
-from autoscope.estimation import Goal
+from autoscope.estimation import FirstPhase, Goal, Reading
 from autoscope.survey.grid import FieldGrid
 
 
@@ -143,6 +143,47 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """Candidates of a draw, of which one is to be chosen.
+
+    Attributes:
+        fields: ``k`` indices, all different.
+        inclusion: ``k``, probability with which each was to be offered.
+        predicted: ``targets x k``, what is predicted there.
+        spread: ``targets x k``, residual spread that is expected.
+        cost_s: ``k``, predicted seconds to travel to and image each.
+    """
+
+    fields: NDArray[np.intp]
+    inclusion: NDArray[np.float64]
+    predicted: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    cost_s: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """A draw in two phases: some fields are offered, one of them is chosen.
+
+    The fields are drawn from the proposal's ``probability``, after the floor, systematically along a path
+    (:class:`Batch`); the choice between them is floored too. The propensity is the product of the two.
+
+    Attributes:
+        number: how many fields are offered; all, where fewer remain.
+        order: ``r``, positions in the proposal's ``probability`` in the order of the path.
+        weigh: gives each field of an offer its probability; they sum to 1. Depends on the offer and on what
+            the policy was shown with the view alone.
+    """
+
+    number: int
+    order: NDArray[np.intp]
+    weigh: Callable[[Offer], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """A distribution over candidates, before the exploration floor.
 
@@ -157,6 +198,8 @@ class Proposal:
             The estimator always uses the probability given the past.
         batch: where the next draw is a batch, how; each field's inclusion probability is then the batch's
             size times ``probability`` after the floor, at most 1. Not with ``groups``.
+        slots: where one field is chosen among a few that are drawn from ``probability``, how. Not with
+            ``groups`` or ``batch``.
         spread: ``targets x r``, the residual spread that the proposal reckons with, positive; None: the
             predictor's. The predicted variance of the draw, and so its weight in the estimate, comes from it.
     """
@@ -166,6 +209,7 @@ class Proposal:
     groups: tuple[NDArray[np.intp], ...] | None = None
     inclusion: float | None = None
     batch: Batch | None = None
+    slots: Slots | None = None
     spread: NDArray[np.float64] | None = None
 
 
@@ -258,6 +302,8 @@ class QuantityState:
         fields_lost: fields that were drawn and could not be measured; they count at their worst case.
         estimator: name of the estimator.
         extra: further named numbers for the report.
+        covers: ``"model"``: the interval is about what the model would find everywhere;
+            ``"expert-corrected"``: about what experts would.
     """
 
     target: Target
@@ -269,6 +315,17 @@ class QuantityState:
     fields_lost: int
     estimator: str
     extra: Mapping[str, float] = field(default_factory=dict)
+    covers: Literal["model", "expert-corrected"] = "model"
+
+
+class Correction(Protocol):
+    """Turns what the model measured into what experts would have measured, once enough of them answered."""
+
+    def visited(self, draw: int, weight: float, propensity: float, value: NDArray[np.float64] | None) -> None:
+        """Told of each field that came back, in order: its draw (from 0), weight, chance and values."""
+
+    def read(self, target: int, reading: Reading, first: FirstPhase | None) -> Reading | None:
+        """The corrected reading of a target; None while the model's own is all that is defensible."""
 
 
 class FieldSource(Protocol):

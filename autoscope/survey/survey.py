@@ -10,37 +10,25 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscope.core import EstimationError, Prediction, component_rng
-from autoscope.estimation import Draw, QuantityTracker, check_values
+from autoscope.core import EstimationError, Prediction
+from autoscope.estimation import QuantityTracker, check_values
 from autoscope.estimation.growing import GrowingTable
-from autoscope.survey.batching import (
-    batch_of,
-    fix_batch,
-    inclusion_probabilities,
-    short_tour,
-    systematic_choice,
-)
-from autoscope.survey.drawing import (
-    check_prediction,
-    fix_draw,
-    floored,
-    pick,
-    reckoned,
-    units_of,
-)
+from autoscope.survey.drawing import check_prediction
 from autoscope.survey.grid import FieldGrid
 from autoscope.survey.protocols import (
+    Correction,
     Decision,
+    Offer,
     Outcome,
     Past,
     Policy,
     Predictor,
-    Proposal,
     QuantityState,
     SurveyView,
     Target,
 )
 from autoscope.survey.reporting import reported
+from autoscope.survey.sampling import Prepared, Sampled, Sampler
 from autoscope.survey.spending import ExtraCost
 from autoscope.survey.statistics import Statistics
 
@@ -52,11 +40,7 @@ class _OpenDraw:
     """A draw that is made and not completely observed.
 
     Attributes:
-        draws: for each target, what was fixed.
-        candidates: how many units had a chance.
-        logged: ``k``, the propensities that the decision documents carry.
-        actual: ``k``, the probabilities given the past.
-        reason: why.
+        sampled: what was drawn.
         values: ``targets x k``, measured so far.
         variance: ``targets x k``, of measured values that are estimates themselves.
         measured: ``k``, False for a field that could not be measured.
@@ -64,11 +48,7 @@ class _OpenDraw:
         observed: fields that came back.
     """
 
-    draws: tuple[Draw, ...]
-    candidates: int
-    logged: NDArray[np.float64]
-    actual: NDArray[np.float64]
-    reason: str
+    sampled: Sampled
     values: NDArray[np.float64]
     variance: NDArray[np.float64]
     measured: NDArray[np.bool_]
@@ -77,7 +57,12 @@ class _OpenDraw:
 
     @property
     def fields(self) -> NDArray[np.intp]:
-        return self.draws[0].fields
+        return self.sampled.draws[0].fields
+
+
+def _opened(sampled: Sampled) -> _OpenDraw:
+    shape = len(sampled.draws), len(sampled.draws[0].fields)
+    return _OpenDraw(sampled, np.zeros(shape), np.zeros(shape), np.zeros(shape[1], bool))
 
 
 class Survey:
@@ -116,7 +101,8 @@ class Survey:
         extra: ExtraCost | None = None,
     ) -> None:
         self._grid, self._targets, self._policy, self._predictor = grid, targets, policy, predictor
-        self._statistics, self._seed = statistics, seed
+        exploration = statistics.exploration if policy.floored else 0.0
+        self._exploration, self._sampler = exploration, Sampler(grid, targets, exploration, seed)
         self._travel_s, self._visit_s, self._xy_um = travel_s, visit_s, start_xy_um
         self._extra = extra
         self._free = np.ones(len(grid), bool)
@@ -125,6 +111,9 @@ class Survey:
         self._open: deque[_OpenDraw] = deque()
         self._pending: deque[Decision] = deque()
         self._steps = self._draws = self._measured = self._lost = 0
+        self._correction: Correction | None = None
+        self._prepared: Prepared | None = None
+        self._checked: Prediction | None = None
         self._came_back = GrowingTable(2 + 2 * len(targets))  # field, propensity, predicted, measured
 
     @property
@@ -138,6 +127,11 @@ class Survey:
         return self._measured + self._lost
 
     @property
+    def xy_um(self) -> tuple[float, float]:
+        """Where the stage stands after the last decision."""
+        return self._xy_um
+
+    @property
     def pending(self) -> tuple[Decision, ...]:
         """Decisions whose outcome has not been observed, oldest first."""
         return tuple(self._pending)
@@ -145,6 +139,13 @@ class Survey:
     @property
     def met(self) -> bool:
         """Whether every target is reached on what has been observed."""
+        if self._correction is None:
+            return all(tracker.reading.met for tracker in self._trackers)
+        return all(state.met for state in self.states())
+
+    @property
+    def met_by_model(self) -> bool:
+        """Whether every target is reached as far as the model alone can tell."""
         return all(tracker.reading.met for tracker in self._trackers)
 
     @property
@@ -154,13 +155,24 @@ class Survey:
 
     def states(self) -> tuple[QuantityState, ...]:
         """Where each target stands, on complete draws alone."""
-        return tuple(
-            self._state(target, tracker)
-            for target, tracker in zip(self._targets, self._trackers, strict=True)
-        )
+        return tuple(map(self._state, range(len(self._targets))))
 
-    def _state(self, target: Target, tracker: QuantityTracker) -> QuantityState:
-        now = reported(target, tracker.reading)
+    def correct_with(self, correction: Correction) -> None:
+        """Lets experts' answers correct what is reported; to be said before the first field comes back."""
+        self._correction = correction
+
+    def _state(self, k: int) -> QuantityState:
+        target, tracker = self._targets[k], self._trackers[k]
+        own = now = reported(target, tracker.reading)
+        corrected = None
+        if self._correction is not None:
+            corrected = self._correction.read(k, tracker.reading, tracker.first_phase)
+        extra = dict(own.extra)
+        if corrected is not None:
+            now = reported(target, corrected)
+            before = {"model_estimate": own.estimate, "model_low": own.ci_low, "model_high": own.ci_high}
+            known = {name: value for name, value in before.items() if value is not None}
+            extra = {**corrected.extra, **now.extra, **known}
         return QuantityState(
             target=target,
             estimate=now.estimate,
@@ -170,7 +182,8 @@ class Survey:
             fields_measured=self._measured,
             fields_lost=self._lost,
             estimator=now.estimator,
-            extra=now.extra,
+            extra=extra,
+            covers="model" if corrected is None else "expert-corrected",
         )
 
     def decide(self) -> Decision | None:
@@ -192,9 +205,25 @@ class Survey:
         if not self._unvisited():
             return None
         if not self._open or self._open[-1].decided == len(self._open[-1].fields):
-            self._open.append(self._draw(np.flatnonzero(self._free)))
+            self._open.append(_opened(self._sampler.sample(self._prepare(), self._xy_um)))
             self._draws += 1
+            self._prepared = None
         return self._hand_out(self._open[-1])
+
+    def offer(self) -> Offer | None:
+        """What the policy will be offered at the next draw, before it chooses; asking changes nothing.
+
+        Returns:
+            The candidates; None where the policy does not choose between slots, where fields of the last draw
+            are still to be handed out, or where none remains.
+
+        Raises:
+            EstimationError: as :meth:`decide` does.
+        """
+        unfinished = bool(self._open) and self._open[-1].decided < len(self._open[-1].fields)
+        if unfinished or not self._free.any():
+            return None
+        return self._prepare().offer
 
     def observe(self, decision: Decision, outcome: Outcome) -> None:
         """Takes in what came of the oldest decision in flight.
@@ -219,16 +248,16 @@ class Survey:
             if self._extra is not None:
                 self._extra.observe(decision.predicted, outcome.extra_s)
         self._pending.popleft()
+        self._prepared = None
         self._take(self._open[0], values, outcome.variance)
 
     def _take(
         self, draw: _OpenDraw, values: NDArray[np.float64] | None, variance: NDArray[np.float64] | None
     ) -> None:
         place, missing = draw.observed, np.full(len(self._targets), np.nan)
-        self._came_back.append(
-            draw.fields[place], draw.actual[place],
-            *(fixed.predicted[place] for fixed in draw.draws), *(missing if values is None else values),
-        )  # fmt: skip
+        predicted = (fixed.predicted[place] for fixed in draw.sampled.draws)
+        measured = missing if values is None else values
+        self._came_back.append(draw.fields[place], draw.sampled.actual[place], *predicted, *measured)
         if values is None:
             self._lost += 1
         else:
@@ -237,10 +266,13 @@ class Survey:
             draw.measured[draw.observed] = True
             if variance is not None:
                 draw.variance[:, draw.observed] = variance
+        if self._correction is not None:
+            drawn, chance = draw.sampled.draws[0], float(draw.sampled.actual[place])
+            self._correction.visited(drawn.step - 1, float(drawn.weight[place]), chance, values)
         draw.observed += 1
         if draw.observed == len(draw.fields):
             self._open.popleft()
-            rows = zip(self._trackers, draw.draws, draw.values, draw.variance, strict=True)
+            rows = zip(self._trackers, draw.sampled.draws, draw.values, draw.variance, strict=True)
             for tracker, fixed, row, spread in rows:
                 tracker.observe(fixed, row, draw.measured, spread)
 
@@ -248,51 +280,16 @@ class Survey:
         unfinished = bool(self._open) and self._open[-1].decided < len(self._open[-1].fields)
         return unfinished or bool(self._free.any())
 
-    def _draw(self, remaining: NDArray[np.intp]) -> _OpenDraw:
-        step = self._draws + 1
-        prediction = self._predictor.predict()
-        check_prediction(prediction, self._targets, len(self._grid), step)
-        proposal = self._policy.propose(self._view(remaining, prediction))
-        believed = reckoned(prediction, proposal, remaining, step)
-        drawn = self._draw_batch if proposal.batch is not None else self._draw_unit
-        draws, actual, candidates = drawn(step, proposal, remaining, believed)
-        shape = (len(self._targets), len(draws[0].fields))
-        logged = actual if proposal.inclusion is None else np.full(shape[1], proposal.inclusion)
-        return _OpenDraw(
-            draws, candidates, logged, actual, proposal.reason, np.zeros(shape), np.zeros(shape),
-            np.zeros(shape[1], bool),
-        )  # fmt: skip
-
-    @property
-    def _exploration(self) -> float:
-        return self._statistics.exploration if self._policy.floored else 0.0
-
-    def _draw_unit(
-        self, step: int, proposal: Proposal, remaining: NDArray[np.intp], believed: Prediction
-    ) -> tuple[tuple[Draw, ...], NDArray[np.float64], int]:
-        """Draws a field, or a group; returns it, its fields' probabilities, and how many had a chance."""
-        units = units_of(proposal, remaining, step)
-        probability = floored(proposal.probability, self._exploration, step)
-        chosen = pick(probability, component_rng(self._seed, "draw", step))
-        draws = fix_draw(step, units, probability, chosen, self._grid.weight, believed, self._targets)
-        actual = np.full(len(draws[0].fields), probability[chosen])
-        return draws, actual, int(np.count_nonzero(probability))
-
-    def _draw_batch(
-        self, step: int, proposal: Proposal, remaining: NDArray[np.intp], believed: Prediction
-    ) -> tuple[tuple[Draw, ...], NDArray[np.float64], int]:
-        """Draws a batch; returns it, its fields' inclusion probabilities, and how many had a chance."""
-        batch = batch_of(proposal, len(remaining), step)
-        probability = floored(proposal.probability, self._exploration, step)
-        inclusion = inclusion_probabilities(probability, batch.size)
-        start = float(component_rng(self._seed, "draw", step).random())
-        chosen = systematic_choice(inclusion, batch.order, start)
-        at = remaining[chosen]
-        chosen = chosen[short_tour(self._grid.x_um[at], self._grid.y_um[at], self._xy_um)]
-        draws = fix_batch(
-            step, remaining, inclusion, batch.order, chosen, self._grid.weight, believed, self._targets
-        )
-        return draws, inclusion[chosen], int(np.count_nonzero(inclusion))
+    def _prepare(self) -> Prepared:
+        """The next draw's proposal, and what is offered; the same until something is observed."""
+        if self._prepared is None:
+            step, prediction = self._draws + 1, self._predictor.predict()
+            if prediction is not self._checked:
+                check_prediction(prediction, self._targets, len(self._grid), step)
+                self._checked = prediction
+            view = self._view(np.flatnonzero(self._free), prediction)
+            self._prepared = self._sampler.prepare(step, view, prediction, self._policy.propose(view))
+        return self._prepared
 
     def _view(self, remaining: NDArray[np.intp], prediction: Prediction) -> SurveyView:
         readings = [tracker.reading for tracker in self._trackers]
@@ -326,7 +323,7 @@ class Survey:
     def _hand_out(self, draw: _OpenDraw) -> Decision:
         place = draw.decided
         field = int(draw.fields[place])
-        predicted = np.array([fixed.predicted[place] for fixed in draw.draws])
+        predicted = np.array([fixed.predicted[place] for fixed in draw.sampled.draws])
         cost_s = float(self._way_s(draw.fields[place : place + 1])[0])
         if self._extra is not None:
             cost_s += float(self._extra.seconds(predicted))
@@ -336,13 +333,13 @@ class Survey:
         self._xy_um = float(self._grid.x_um[field]), float(self._grid.y_um[field])
         decision = Decision(
             step=self._steps,
-            draw=draw.draws[0].step,
+            draw=draw.sampled.draws[0].step,
             field=field,
-            propensity=float(draw.logged[place]),
-            candidates=draw.candidates,
+            propensity=float(draw.sampled.logged[place]),
+            candidates=draw.sampled.candidates,
             predicted=predicted,
             predicted_cost_s=cost_s,
-            reason=draw.reason,
+            reason=draw.sampled.reason,
             last_of_draw=draw.decided == len(draw.fields),
         )
         self._pending.append(decision)

@@ -7,6 +7,7 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
+from autoscope.core import Prediction
 from autoscope.survey.protocols import Decision, Outcome
 
 
@@ -33,3 +34,21 @@ class TableSource:
 
     def acquire(self, decision: Decision) -> None:
         """A table needs no frame."""
+
+
+class FixedPredictor:
+    """A :class:`autoscope.survey.Predictor` that was made once and learns nothing.
+
+    Args:
+        prediction: of every field.
+    """
+
+    def __init__(self, prediction: Prediction) -> None:
+        self._prediction = prediction
+
+    def predict(self) -> Prediction:
+        """The prediction."""
+        return self._prediction
+
+    def update(self, field: int, value: NDArray[np.float64]) -> None:
+        """Learns nothing."""

@@ -16,6 +16,7 @@ SMALL = {
     "inclusions": ["microscope.specimen_size_um=[400.0, 400.0]"],
     "superalloy": ["microscope.specimen_size_um=[20.0, 20.0]"],
     "imported": [],
+    "active_learning": ["microscope.specimen_size_um=[256.0, 256.0]", "microscope.time_scale=0.0"],
     "grains": ["imaging.overview.hfw_um=64.0"],
 }
 SESSIONS = sorted(
@@ -41,6 +42,8 @@ def test_it_plans_and_runs_for_a_few_steps(name: str, specimen: Path, tmp_path: 
     overrides = list(SMALL[name])
     if name in {"imported", "grains"}:
         overrides.append(f"microscope.specimen={specimen}")
+    if name == "active_learning":
+        overrides.append(f"labels.queue='sqlite:///{tmp_path / 'labels.db'}'")
     config = load_config(CONFIGS / f"{name}.toml", overrides)
     with check(config) as checked:
         plan = plan_session(checked)

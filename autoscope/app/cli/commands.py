@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
-from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from autoscope.app.cli.arguments import at_least_two as _at_least_two
+from autoscope.app.cli.arguments import new_command as _new
+from autoscope.app.cli.arguments import port as _port
+from autoscope.app.cli.arguments import positive as _positive
+from autoscope.app.cli.arguments import seed as _seed
+from autoscope.app.cli.classify import parsers as classify
+from autoscope.app.cli.segment import parsers as segment
 
 
 def add_all(subparsers: Any) -> None:
     """Adds every command to the parser."""
-    for add in (_run, _plan, _report, _specimen, _segment, _benchmark, _ioc, _doctor):
+    for add in (
+        _run, _plan, _report, _specimen, segment.add, classify.add, _benchmark, _serve, _ioc, _doctor,
+    ):  # fmt: skip
         add(subparsers)
-
-
-def _new(
-    subparsers: Any, name: str, text: str, home: str, *, as_json: bool = True
-) -> argparse.ArgumentParser:
-    """A command whose function ``run`` is imported from its module when it is called."""
-    new: argparse.ArgumentParser = subparsers.add_parser(name, help=text, description=text)
-    module, function = home.split(":")
-
-    def command(options: argparse.Namespace) -> int:
-        return int(getattr(import_module(f"autoscope.app.cli.{module}"), function)(options))
-
-    new.set_defaults(command=command)
-    new.add_argument("--debug", action="store_true", help="show a traceback when something goes wrong")
-    if as_json:
-        new.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
-    return new
 
 
 def _run(subparsers: Any) -> None:
@@ -63,6 +54,10 @@ def _report(subparsers: Any) -> None:
         subparsers, "report", "Rebuild result.json and report.html from a session folder.", "report:run"
     )
     new.add_argument("folder", type=Path, metavar="DIR")
+    new.add_argument(
+        "--explain", nargs="+", default=[], metavar="FIELD",
+        help="show what the model looked at on these fields; 'influential': those that moved the answer most",
+    )  # fmt: skip
 
 
 def _specimen(subparsers: Any) -> None:
@@ -100,42 +95,6 @@ def _specimen(subparsers: Any) -> None:
     new.add_argument("--config", type=Path, required=True, metavar="CONFIG")
 
 
-def _segment(subparsers: Any) -> None:
-    group = subparsers.add_parser("segment", help="Train, evaluate and use segmentation models.")
-    inner = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    new = _new(inner, "train", "Train a segmentation model from images and masks.", "segment:run_train")
-    new.add_argument("--images", type=Path, required=True, metavar="DIR")
-    new.add_argument("--masks", type=Path, required=True, metavar="DIR")
-    new.add_argument("--classes", required=True, metavar="A,B,C", help="class names in mask-value order")
-    new.add_argument("-o", "--output", type=Path, required=True, metavar="M.safetensors")
-    new.add_argument("--encoder", default="resnet18", metavar="NAME")
-    new.add_argument("--encoder-weights", type=Path, metavar="FILE", help="a local checkpoint")
-    new.add_argument("--steps", type=int, metavar="N", help="optimiser steps")
-    new.add_argument("--batch", type=int, metavar="N", help="crops per step")
-    new.add_argument("--crop", type=int, metavar="PX", help="edge of the crops")
-    new.add_argument("--decoder", metavar="N,N,...", help="channels of the decoder's stages, coarse to fine")
-    new.add_argument(
-        "--preprocessing", choices=("percentile", "full_range", "clahe"), default="percentile",
-        help="percentile stretches each image, full_range keeps grey levels as they are",
-    )  # fmt: skip
-    new.add_argument("--restart", action="store_true", help="do not go on with an interrupted training")
-    new.add_argument("--seed", type=_seed, default=0, metavar="N")
-    new.add_argument(
-        "--validation", nargs="+", action="extend", default=[], metavar="NAME",
-        help="names of the images that are held out for validation (default: about a fifth)",
-    )  # fmt: skip
-    new = _new(inner, "evaluate", "Score a model on images with masks.", "segment:run_evaluate")
-    new.add_argument("model", type=Path, metavar="M.safetensors")
-    new.add_argument("--images", type=Path, required=True, metavar="DIR")
-    new.add_argument("--masks", type=Path, required=True, metavar="DIR")
-    new.add_argument("--picture", type=Path, metavar="PNG", help="write the confusion matrix as a picture")
-    new = _new(inner, "predict", "Write class maps of images as index PNGs.", "segment:run_predict")
-    new.add_argument("model", type=Path, metavar="M.safetensors")
-    new.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
-    new.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
-    new.add_argument("--probabilities", action="store_true", help="write class probabilities too (.npz)")
-
-
 def _benchmark(subparsers: Any) -> None:
     new = _new(
         subparsers,
@@ -151,6 +110,37 @@ def _benchmark(subparsers: Any) -> None:
         "--out", type=Path, metavar="DIR", help="results and cache (default: benchmark-results/NAME)"
     )
     new.add_argument("--jobs", type=_positive, metavar="N", help="processes (default: one for each core)")
+
+
+def _serve(subparsers: Any) -> None:
+    new = _new(
+        subparsers,
+        "serve",
+        "Serve live sessions and the labelling page; the first line printed is the link to open.",
+        "serve:run",
+        as_json=False,
+    )
+    new.add_argument(
+        "--sessions", type=Path, default=Path("sessions"), metavar="DIR",
+        help="the folder of the session folders, or one session folder (default: sessions)",
+    )  # fmt: skip
+    new.add_argument(
+        "--host", default="127.0.0.1", metavar="H", help="address to listen on (default: loopback)"
+    )
+    new.add_argument(
+        "--port", type=_port, default=8000, metavar="P", help="0 takes a free one (default: 8000)"
+    )
+    new.add_argument(
+        "--queue", metavar="URL", help="label requests: sqlite:///labels.db, postgresql://HOST/NAME"
+    )
+    new.add_argument(
+        "--expert", nargs="+", action="extend", default=[], metavar="NAME",
+        help="who may answer label requests (default: whoever gives a name)",
+    )  # fmt: skip
+    new.add_argument(
+        "--guidelines", type=Path, metavar="F.toml", help='what each class is: lines of class = "text"'
+    )
+    new.add_argument("--token", metavar="T", help="what every request must carry (default: a new secret)")
 
 
 def _ioc(subparsers: Any) -> None:
@@ -176,24 +166,3 @@ def _ioc(subparsers: Any) -> None:
 def _doctor(subparsers: Any) -> None:
     new = _new(subparsers, "doctor", "Say what works here: versions, GPU, disk, specimen.", "doctor:run")
     new.add_argument("config", nargs="?", type=Path, metavar="CONFIG")
-
-
-def _seed(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{value} is negative")
-    return value
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is below 1")
-    return value
-
-
-def _at_least_two(text: str) -> int:
-    value = int(text)
-    if value < 2:
-        raise argparse.ArgumentTypeError(f"{value} is below 2: one episode has no standard error")
-    return value

@@ -14,9 +14,15 @@ def run(options: argparse.Namespace) -> int:
     from autoscope.app.running import existing_session
     from autoscope.report import write_report
 
-    result = existing_session(options.folder).result()
+    view = existing_session(options.folder)
+    result = view.result()
     write_census(options.folder)
-    write_report(options.folder)
+    if options.explain:
+        from autoscope.app.explaining import explained_fields
+
+        write_report(options.folder, explained_fields(view, options.explain))
+    else:
+        write_report(options.folder)
     if options.json:
         print(result.to_json(), end="")
     else:

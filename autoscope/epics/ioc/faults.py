@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autoscope.epics.ioc.line import Line
 from autoscope.epics.ioc.served import PVs
 
 ONCE = {
@@ -22,11 +23,15 @@ class Faults:
 
     Args:
         pvs: where they are added. ``Fault:Slow`` is seconds added to every scan, ``Fault:StageAlarm`` 1
-            puts the axes into a major alarm.
+            puts the axes into a major alarm, ``Fault:Disconnect`` cuts all clients off for so many
+            seconds, and ``Fault:Silent`` lets the server hang for so long.
+        line: the server, which the last two act upon.
     """
 
-    def __init__(self, pvs: PVs) -> None:
-        self._pvs = pvs
+    def __init__(self, pvs: PVs, line: Line) -> None:
+        self._pvs, self._line = pvs, line
+        pvs.number("Fault:Disconnect", 0.0, "s", self._disconnect)
+        pvs.number("Fault:Silent", 0.0, "s", self._silence)
         for name in ONCE:
             pvs.integer(f"Fault:{name}", 0)
         pvs.number("Fault:Slow", 0.0, "s")
@@ -38,6 +43,16 @@ class Faults:
             return False
         await pv.write(pv.value - 1)
         return True
+
+    async def _disconnect(self, seconds: float) -> None:
+        await self._pvs["Fault:Disconnect"].write(0.0)
+        if seconds > 0:
+            self._line.cut(seconds)
+
+    async def _silence(self, seconds: float) -> None:
+        await self._pvs["Fault:Silent"].write(0.0)
+        if seconds > 0:
+            self._line.hang(seconds)
 
     @property
     def slow_s(self) -> float:

@@ -51,6 +51,9 @@ class Motors:
         here = microscope.position()
         for axis, field in AXES.items():
             self._add(axis, getattr(here, field), getattr(microscope.envelope, field) or (0.0, 0.0))
+            for end in ("Low", "High"):
+                pvs.number(f"Commanded:{axis}:{end}", getattr(here, field), "deg" if axis == "T" else "um")
+                pvs.read_only(f"Commanded:{axis}:{end}")
         pvs.integer("Stage:Defer", 0, self._deferred)
         pvs.integer("Fault:StageAlarm", 0, self._alarm)
 
@@ -116,12 +119,20 @@ class Motors:
         if self.moving:
             await self.stop()
         target = StagePosition(**{f: self._pvs[f"Stage:{a}.VAL"].value for a, f in AXES.items()})
+        await self._remember(target)
         here = self._microscope.position()
         axes = [a for a, f in AXES.items() if getattr(target, f) != getattr(here, f)]
         for axis in axes:
             await self._pvs[f"Stage:{axis}.DMOV"].write(0)
         self._stalled.clear()
         self._task = asyncio.create_task(self._move(target, axes))
+
+    async def _remember(self, target: StagePosition) -> None:
+        """Keeps the lowest and the highest place that each axis was ever sent to, refused ones as well."""
+        for axis, field in AXES.items():
+            low, high = (self._pvs[f"Commanded:{axis}:{end}"] for end in ("Low", "High"))
+            await low.write(min(low.value, getattr(target, field)))
+            await high.write(max(high.value, getattr(target, field)))
 
     async def _move(self, target: StagePosition, axes: list[str]) -> None:
         stall, miss = await self._faults.take("StallMove"), await self._faults.take("MissTarget")

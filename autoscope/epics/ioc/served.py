@@ -8,6 +8,7 @@ from typing import Any
 from caproto import (
     AccessRights,
     ChannelByte,
+    ChannelData,
     ChannelDouble,
     ChannelInteger,
     ChannelShort,
@@ -17,7 +18,7 @@ from caproto import (
 OnWrite = Callable[[Any], Awaitable[None]]
 
 
-class _Served:
+class _Served(ChannelData):
     """What a client's write does, and whether a client may write at all."""
 
     on_write: OnWrite | None = None
@@ -25,9 +26,9 @@ class _Served:
 
     async def write_from_dbr(self, *arguments: Any, **named: Any) -> Any:
         """Takes a client's value, then acts on it; the client's put completes when that has returned."""
-        result = await super().write_from_dbr(*arguments, **named)  # type: ignore[misc]
+        result = await super().write_from_dbr(*arguments, **named)
         if self.on_write is not None:
-            await self.on_write(self.value)  # type: ignore[attr-defined]
+            await self.on_write(self.value)
         return result
 
     def check_access(self, host: str, user: str) -> AccessRights:
@@ -35,23 +36,23 @@ class _Served:
         return AccessRights.READ if self.read_only else AccessRights.READ | AccessRights.WRITE
 
 
-class _Double(_Served, ChannelDouble):  # type: ignore[misc]
+class _Double(_Served, ChannelDouble):
     pass
 
 
-class _Integer(_Served, ChannelInteger):  # type: ignore[misc]
+class _Integer(_Served, ChannelInteger):
     pass
 
 
-class _String(_Served, ChannelString):  # type: ignore[misc]
+class _String(_Served, ChannelString):
     pass
 
 
-class _Bytes(_Served, ChannelByte):  # type: ignore[misc]
+class _Bytes(_Served, ChannelByte):
     pass
 
 
-class _Shorts(_Served, ChannelShort):  # type: ignore[misc]
+class _Shorts(_Served, ChannelShort):
     pass
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -15,10 +14,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from caproto.asyncio.server import Context
 
 from autoscope.core import ImagingSettings, InstrumentError, Spectrum
 from autoscope.epics.ioc.faults import Faults
+from autoscope.epics.ioc.line import Line
 from autoscope.epics.ioc.motors import Motors
 from autoscope.epics.ioc.served import PVs
 from autoscope.microscope import Microscope
@@ -43,14 +42,6 @@ READ_ALARM, INVALID = 1, 3
 """EPICS alarm status and severity of a value that could not be had."""
 
 
-class _PromptContext(Context):  # type: ignore[misc]
-    """Answers leave at once: the socket that caproto hands to asyncio keeps Nagle's delay of 40 ms."""
-
-    async def tcp_handler(self, client: Any, addr: Any) -> None:
-        client.writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await super().tcp_handler(client, addr)
-
-
 class MicroscopeIOC:
     """Serves a microscope. One thread owns it; the server runs beside it.
 
@@ -70,7 +61,8 @@ class MicroscopeIOC:
         self._beat_s: float | None = None
         self._counted_enough = threading.Event()
         self.pvs = PVs(prefix)
-        self._faults = Faults(self.pvs)
+        self._line = Line()
+        self._faults = Faults(self.pvs, self._line)
         self._motors = Motors(self.pvs, microscope, self._work, self._faults)
         self._add_beam()
         self._add_image()
@@ -84,13 +76,9 @@ class MicroscopeIOC:
         Args:
             started: called once clients can connect.
         """
-
-        async def announce(library: object) -> None:
-            started()
-
         watchdog = asyncio.create_task(self._watch())
         try:
-            await _PromptContext(self.pvs.by_name).run(startup_hook=announce)
+            await self._line.serve(self.pvs.by_name, started)
         finally:
             watchdog.cancel()
             self._microscope.make_safe()

@@ -57,10 +57,9 @@ NUMBERS = itertools.count()
 class Server:
     """A process that serves a microscope, and prints SIMULATION when clients can connect."""
 
-    prefix = ""
-
     def __init__(self, log: Path, port: int, *arguments: str) -> None:
         self._arguments, self._port, self.log = arguments, port, log
+        self.prefix = arguments[2]
         self.start()
 
     def start(self) -> None:
@@ -87,18 +86,22 @@ class Server:
 @pytest.fixture(scope="session")
 def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """200 x 200 um of noise with a flat X-ray spectrum: every place looks different from every other."""
+    return _noise(tmp_path_factory.mktemp("specimen") / "noise.h5", bits=8)
+
+
+def _noise(path: Path, bits: int) -> Path:
     import numpy as np
 
     from autoscope.xray import EnergyAxis
     from autoscope_simulators import ClassSpectrum, SpecimenData, write_specimen
 
-    grey = np.random.default_rng(0).integers(0, 256, (1000, 1000), np.uint8)
+    kind = np.dtype(f"uint{bits}")
+    grey = np.random.default_rng(0).integers(0, 2**bits, (1000, 1000), kind)
     data = SpecimenData(
         name="noise", pixel_nm=200.0, synthetic=True, source="a test", licence="CC0",
-        detectors={"bse": grey, "se": 255 - grey}, classes=np.zeros((1000, 1000), np.uint8),
+        detectors={"bse": grey, "se": np.iinfo(kind).max - grey}, classes=np.zeros((1000, 1000), np.uint8),
         class_names=("noise",), spectra={"noise": ClassSpectrum(np.full(1024, 20.0), EnergyAxis(), kv=20.0)},
     )  # fmt: skip
-    path = tmp_path_factory.mktemp("specimen") / "noise.h5"
     write_specimen(data, path)
     return path
 
@@ -110,7 +113,7 @@ Make = Callable[..., EpicsMicroscope]
 def quick(noise: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The noise on a quick stage in real time, under the prefix ``Q:``."""
     log = tmp_path_factory.mktemp("ioc") / "quick.log"
-    server = Server(log, QUICK, str(Path(__file__).parent / "serve_noise.py"), str(noise), "Q:", "1.0")
+    server = Server(log, QUICK, str(Path(__file__).parent / "serve_noise.py"), str(noise), "Q:", "1.0", "8")
     yield server
     server.kill()
 
@@ -123,7 +126,9 @@ def make(quick: Server) -> Make:
         envelope: Envelope | None = None, budget: Budget | None = None, *, prefix: str = "Q:", **other: Any
     ) -> EpicsMicroscope:
         costs = Costs(stage_settle_s=0.1, image_overhead_s=0.2, autofocus_s=0.5, spectrum_overhead_s=0.1)
-        pv_map = PVMap.model_validate(tomllib.loads(default_pvs()))
+        document = tomllib.loads(default_pvs())
+        document["stage"]["x"] |= other.pop("x_axis", {})
+        pv_map = PVMap.model_validate(document)
         given: dict[str, Any] = {"costs": costs, "margin_s": 3.0, "connect_timeout_s": 20.0, **other}
         return EpicsMicroscope(pv_map, prefix=prefix, envelope=envelope, budget=budget, **given)
 
@@ -134,7 +139,16 @@ def make(quick: Server) -> Make:
 def own(noise: Path, tmp_path: Path) -> Iterator[Server]:
     """An IOC of the test's own, under a prefix of its own: names that were dead are looked for seldom."""
     script, prefix = Path(__file__).parent / "serve_noise.py", f"O{next(NUMBERS)}:"
-    server = Server(tmp_path / "own.log", OWN, str(script), str(noise), prefix, "1.0")
-    server.prefix = prefix
+    server = Server(tmp_path / "own.log", OWN, str(script), str(noise), prefix, "1.0", "8")
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def deep(tmp_path: Path) -> Iterator[Server]:
+    """An IOC whose pixels have 16 bit."""
+    script, prefix = Path(__file__).parent / "serve_noise.py", f"D{next(NUMBERS)}:"
+    specimen = _noise(tmp_path / "deep.h5", bits=16)
+    server = Server(tmp_path / "deep.log", OWN, str(script), str(specimen), prefix, "1.0", "16")
     yield server
     server.kill()

@@ -1,4 +1,4 @@
-"""Serves a specimen on a quick simulated stage: ``python serve_noise.py SPECIMEN PREFIX TIME_SCALE``."""
+"""Serves a specimen on a quick simulated stage: ``python serve_noise.py SPECIMEN PREFIX TIME_SCALE BITS``."""
 
 import sys
 from pathlib import Path
@@ -11,6 +11,7 @@ from autoscope.microscope import Envelope
 from autoscope_simulators import Imperfections, SimulatedMicroscope, SpecimenFile, Timing
 
 specimen, prefix, scale = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
+bits = int(sys.argv[4])
 timing = Timing(
     stage_speed_um_per_s=400.0,
     stage_acceleration_um_per_s2=4000.0,
@@ -30,5 +31,6 @@ with SpecimenFile(specimen) as file:
         clock=RunningClock(scale),
     )
     with microscope:
-        ioc = MicroscopeIOC(microscope, prefix=prefix, time_scale=scale)
+        ioc = MicroscopeIOC(microscope, prefix=prefix, time_scale=scale, bits=bits)
+        ioc.pvs.text("Test:Millimetre", "mm")
         serve(ioc, lambda: print("SIMULATION", flush=True))

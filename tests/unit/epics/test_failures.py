@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -27,7 +28,7 @@ IMAGING = ImagingSettings(20.0, 64, 48, 1.0)
 Make = Callable[..., EpicsMicroscope]
 FAULTS = (
     "StallMove", "MissTarget", "LoseFrame", "RepeatFrame", "CorruptFrame", "ReadNaN", "LoseFocus", "Slow",
-    "StageAlarm", "LoseSpectrum",
+    "StageAlarm", "LoseSpectrum", "Disconnect", "Silent",
 )  # fmt: skip
 
 
@@ -165,6 +166,49 @@ def test_a_prefix_that_nobody_serves_lists_every_pv(make: Make) -> None:
     assert time.monotonic() - began_s < 3.0
 
 
+def test_a_stage_in_mm_is_refused(make: Make) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"stage\.x\.unit \(Q:Test:Millimetre\) says the unit 'mm', um is needed"
+    ):
+        make(x_axis={"unit": "$(P)Test:Millimetre"})
+
+
+def test_pixels_of_16_bit_keep_every_level(deep: Any, make: Make) -> None:
+    with make(prefix=deep.prefix) as microscope:
+        go(microscope)
+        pixels = microscope.acquire_image(ImagingSettings(20.0, 100, 100, 1.0)).pixels
+    assert pixels.dtype == np.uint16
+    assert pixels.min() < 2**12
+    assert pixels.max() > 2**16 - 2**12
+
+
+@pytest.mark.parametrize("fault", ["Disconnect", "Silent"])
+def test_a_line_that_fails_is_a_lost_connection_and_comes_back(
+    fault: str, make: Make, faults: Channels
+) -> None:
+    with make() as microscope:
+        go(microscope)
+        faults[fault].write(3.0)
+        with pytest.raises(DisconnectedError):
+            microscope.acquire_image(ImagingSettings(20.0, 500, 500, 10.0))
+        channels = microscope._channels
+        assert channels.wait_until(lambda: not channels.missing, 60.0)
+        faults["Disconnect"].number()
+        go(microscope, 90.0)
+        assert microscope.acquire_image(IMAGING).pixels.shape == (48, 64)
+
+
+def test_the_server_keeps_the_extremes_of_what_was_commanded(make: Make, faults: Channels) -> None:
+    names = {end: f"Q:Commanded:X:{end}" for end in ("Low", "High")}
+    channels = Channels(names)
+    assert channels.wait_connected(20.0) == ()
+    with make() as microscope:
+        for x_um in (3.0, 197.0):
+            microscope.move_to(StagePosition(x_um, 100.0))
+    assert (channels["Low"].number(), channels["High"].number()) == (3.0, 197.0)
+    channels.close()
+
+
 def test_limits_that_leave_no_place_are_refused(make: Make) -> None:
     with pytest.raises(ConfigurationError, match=r"stage\.x, \[0, 200\], and envelope\.x_um = \[500, 600\]"):
         make(Envelope(x_um=(500.0, 600.0)))
@@ -179,10 +223,15 @@ def test_the_motors_soft_limits_join_the_envelope(make: Make) -> None:
 def test_a_server_that_dies_in_the_middle_of_a_scan_is_a_lost_connection(own: Any, make: Make) -> None:
     microscope = make(prefix=own.prefix, connect_timeout_s=20.0)
     go(microscope)
-    own.kill()
+    acquiring = microscope._channels["image.state"]
+    killer = threading.Thread(
+        target=lambda: microscope._channels.wait_until(lambda: acquiring.value == 1, 10.0) and own.kill()
+    )
+    killer.start()
     began_s = time.monotonic()
     with pytest.raises(DisconnectedError):
         microscope.acquire_image(ImagingSettings(20.0, 1000, 1000, 10.0))
+    killer.join()
     with pytest.raises(DisconnectedError):
         microscope.close()
-    assert time.monotonic() - began_s < 10.0
+    assert time.monotonic() - began_s < 20.0

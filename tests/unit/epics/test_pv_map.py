@@ -1,6 +1,7 @@
 """The PV map: complete, one PV for each signal, misspelt keys named."""
 
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,14 @@ def test_the_shipped_map_is_whole_and_takes_the_prefix() -> None:
     assert names["stage.x.target"] == "SEM1:Stage:X.VAL"
     assert names["image.unique_id"] == "SEM1:image1:UniqueId_RBV"
     assert len(set(names.values())) == len(names) == 72
+
+
+def test_the_example_for_a_vendors_interface_is_a_valid_map() -> None:
+    path = Path(__file__).parents[3] / "configs/pv-maps/vendor-soft-ioc.toml"
+    names = validated(PVMap, tomllib.loads(path.read_text()), name=str(path)).names("SEM1:")
+    assert names["stage.x.target"] == "SEM1:Stage:XSet"
+    assert "stage.z.target" not in names
+    assert not any(key.startswith(("spectrum", "simulation")) for key in names)
 
 
 def test_all_problems_are_said_at_once() -> None:

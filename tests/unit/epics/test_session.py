@@ -10,11 +10,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from autoscope.app import load_config, run_session
-from autoscope.app.config import Config
-from autoscope.app.loading import config_from
+from autoscope.app.config import Config, NotificationsConfig
+from autoscope.app.loading import config_from, dump_config
 from autoscope.core import ConfigurationError
 from autoscope.epics.channels import Channels
 from autoscope.records import WarningDocument, open_session
@@ -95,6 +96,97 @@ def test_what_fails_for_good_is_a_fault(quick: object, faults: Channels, tmp_pat
 
 
 @pytest.mark.slow
+def test_a_field_that_fails_for_good_is_skipped_and_reported(
+    quick: object, faults: Channels, tmp_path: Path
+) -> None:
+    struck: list[bool] = []
+
+    def inject(progress: Progress) -> None:
+        if not struck and progress.quantities and progress.quantities[0].fields_measured:
+            struck.append(True)
+            faults["CorruptFrame"].write(2)
+
+    frame = {"retries": 1, "on_failure": "skip", "refocus": True}
+    config = configuration("Q:", retries=0, frame=frame)
+    result = run_session(config, tmp_path / "s", listener=inject)
+    assert result.finish_reason == "budget_spent"
+    assert result.quantities[0].fields_lost == 1
+    said = warnings_of(tmp_path / "s")
+    assert "the instrument focuses and it is taken again" in said
+    assert "it is skipped" in said
+
+
+@pytest.mark.slow
+def test_a_stalled_move_is_told_while_it_lasts(quick: object, faults: Channels, tmp_path: Path) -> None:
+    told = tmp_path / "told.jsonl"
+    script = f"import sys; open({str(told)!r}, 'a').write(sys.stdin.read() + chr(10))"
+    struck: list[bool] = []
+
+    def inject(progress: Progress) -> None:
+        if not struck and progress.quantities and progress.quantities[0].fields_measured:
+            struck.append(True)
+            faults["StallMove"].write(1)
+
+    config = configuration("Q:", retries=1)
+    notifications = NotificationsConfig(command=(sys.executable, "-c", script), overdue_s=1.0)
+    config = config.model_copy(update={"notifications": notifications})
+    run_session(config, tmp_path / "s", listener=inject)
+    documents = [json.loads(line) for line in told.read_text().splitlines()]
+    [moving] = [d for d in documents if d["state"] == "overdue" and d["reason"].startswith("a move")]
+    assert moving["during"] == "measuring"
+    assert moving["session"] == "s"
+    assert (documents[-1]["state"], documents[-1]["reason"]) == ("done", "budget_spent")
+
+
+@pytest.mark.slow
+def test_a_hook_that_fails_is_a_warning_of_the_result(quick: object, tmp_path: Path) -> None:
+    config = configuration("Q:")
+    budget = config.budget.model_copy(update={"frames": 5})
+    notifications = NotificationsConfig(command=("/no/such/program",))
+    config = config.model_copy(update={"notifications": notifications, "budget": budget})
+    result = run_session(config, tmp_path / "s")
+    assert any("could not be started" in warning for warning in result.warnings)
+    assert "could not be started" in (tmp_path / "s" / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_sessions_leave_nothing_behind_in_their_process(quick: object, tmp_path: Path) -> None:
+    """``benchmarks/growth.py`` does the same with a hundred."""
+    process = psutil.Process()
+    held: list[tuple[int, int, int, int]] = []
+    for number in range(6):
+        config = configuration("Q:")
+        config = config.model_copy(update={"budget": config.budget.model_copy(update={"frames": 5})})
+        run_session(config, tmp_path / f"s{number}")
+        sockets = len(process.net_connections(kind="all"))
+        held.append((threading.active_count(), process.num_fds(), sockets, len(process.children())))
+    assert held[2] == held[-1], held
+
+
+@pytest.mark.slow
+def test_sigterm_ends_a_session_with_a_result_and_the_beam_blanked(quick: object, tmp_path: Path) -> None:
+    config, folder = configuration("Q:"), tmp_path / "s"
+    (tmp_path / "c.toml").write_text(dump_config(config))
+    channels = Channels({"blank": "Q:Beam:Blank"})
+    assert channels.wait_connected(20.0) == ()
+    command = [sys.executable, "-m", "autoscope", "run", str(tmp_path / "c.toml"), "--out", str(folder)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+        deadline_s = time.monotonic() + 90
+        while (
+            not (folder / "events.jsonl").exists()
+            or "observation" not in (folder / "events.jsonl").read_text()
+        ):
+            assert process.poll() is None
+            assert time.monotonic() < deadline_s
+            time.sleep(0.02)
+        process.terminate()
+        assert process.wait(60) == 130
+    assert channels["blank"].number() == 1
+    assert json.loads((folder / "result.json").read_text())["finish_reason"] == "stopped_by_operator"
+    channels.close()
+
+
+@pytest.mark.slow
 def test_a_server_that_comes_back_is_waited_for(own: Any, tmp_path: Path) -> None:
     restarts: list[threading.Thread] = []
 
@@ -113,6 +205,18 @@ def test_a_server_that_comes_back_is_waited_for(own: Any, tmp_path: Path) -> Non
     said = warnings_of(tmp_path / "s")
     assert "DisconnectedError" in said
     assert "the instrument was back after" in said
+
+
+@pytest.mark.slow
+def test_a_server_that_is_lost_for_good_leaves_a_result(own: Any, tmp_path: Path) -> None:
+    def pull(progress: Progress) -> None:
+        if progress.quantities and progress.quantities[0].fields_measured == 2:
+            own.kill()
+
+    result = run_session(configuration(own.prefix, wait_s=2.0), tmp_path / "s", listener=pull)
+    assert result.finish_reason == "instrument_fault"
+    assert "could not be made safe, look after it" in warnings_of(tmp_path / "s")
+    assert (tmp_path / "s" / "report.html").exists()
 
 
 def test_the_truth_of_a_simulation_is_refused_on_an_instrument(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from autoscope.core import ConfigurationError, ImageError, ModelError
 from autoscope.images import read_mask, write_index_png, write_png
-from autoscope.perception import Preprocessing, TrainingSettings, load_segmenter, read_card
+from autoscope.perception import Preprocessing, TrainingSettings, load_segmenter, losses, read_card
 from autoscope.perception import trainer as trainer_module
 from autoscope.perception.checkpoint import checkpoint_path
 from autoscope.perception.pairs import find_pairs
@@ -145,7 +145,7 @@ def test_training_ends_early_without_improvement(disk_folders, tmp_path: Path, t
 
 def test_divergence_is_reported(disk_folders, tmp_path: Path, tiny, monkeypatch) -> None:
     monkeypatch.setattr(
-        trainer_module.functional,
+        losses.functional,
         "cross_entropy",
         lambda scores, labels, **options: scores.sum() * float("nan"),
     )

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from autoscope.core import RecordError
 from autoscope.records import (
     DecisionDocument,
+    DocumentTail,
     ObservationDocument,
     QuantityResult,
     SessionWriter,
@@ -200,3 +201,26 @@ def test_two_writers_are_refused_and_a_closed_one_is_no_obstacle(writer, folder)
     with pytest.raises(RecordError, match="is closed"):
         writer.append(observation(2))
     SessionWriter.resume(folder)[0].close()
+
+
+def test_a_tail_gives_every_whole_step_once(writer, folder):
+    tail = DocumentTail(folder)
+    assert tail.read() == ()
+    first = writer.append(observation(1), WarningDocument(message="dust"))
+    assert tail.read() == first
+    assert tail.read() == ()
+    with (folder / "events.jsonl").open("ab") as file:
+        file.write(b'{"type": "warning", "mess')  # being written now
+    assert tail.read() == ()
+    second = writer.append(observation(2))
+    assert tail.read() == second
+
+
+def test_a_tail_names_the_line_that_is_damaged(writer, folder):
+    tail = DocumentTail(folder)
+    writer.append(observation(1))
+    tail.read()
+    with (folder / "events.jsonl").open("ab") as file:
+        file.write(b"nonsense\n")
+    with pytest.raises(RecordError, match="line 2 is damaged"):
+        tail.read()

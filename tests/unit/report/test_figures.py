@@ -124,7 +124,7 @@ def test_a_picture_without_a_class_map_is_the_frame_alone():
 
 def test_the_background_knows_fields_overview_and_nothing(play):
     evidence = gather(open_session(play().folder))
-    background = draw_background(evidence)
+    background = draw_background(evidence.view, evidence.fields, evidence.overview)
     assert background.box == (0.0, 0.0, 800.0, 600.0)
     assert background.rgba.shape[:2] == (825, 1100)
     assert (background.rgba[..., 3] == 255).all()

@@ -1,0 +1,1 @@
+"""``autoscope classify``: the type of a frame."""

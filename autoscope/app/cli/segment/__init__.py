@@ -1,0 +1,1 @@
+"""``autoscope segment``: one module for each of its commands."""

@@ -1,0 +1,42 @@
+"""``autoscope segment predict``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+from autoscope.app.cli.bars import WorkBar
+from autoscope.app.cli.main import OK
+
+if TYPE_CHECKING:
+    from autoscope.perception.prediction import PredictedImage
+
+
+def run(options: argparse.Namespace) -> int:
+    """Writes class maps."""
+    from autoscope.perception.prediction import predict
+
+    with WorkBar("segmenting", quiet=options.json) as bar:
+        written = predict(
+            options.model,
+            options.images,
+            options.output,
+            probabilities=options.probabilities,
+            progress=bar.update,
+        )
+    if options.json:
+        print(json.dumps([_written(image) for image in written], indent=2))
+    else:
+        print(f"{len(written)} class maps in {options.output}")
+    return OK
+
+
+def _written(image: PredictedImage) -> dict[str, Any]:
+    return {
+        "image": str(image.image),
+        "labels": str(image.labels),
+        "probabilities": None if image.probabilities is None else str(image.probabilities),
+        "area_fractions": image.area_fractions,
+        "notes": image.notes,
+    }

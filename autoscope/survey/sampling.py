@@ -1,0 +1,163 @@
+"""Sampling: from a policy's proposal to the fields that are drawn, and what the estimates need of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoscope.core import EstimationError, Prediction, component_rng
+from autoscope.estimation import Draw
+from autoscope.survey.batching import (
+    batch_of,
+    fix_batch,
+    inclusion_probabilities,
+    short_tour,
+    systematic_choice,
+)
+from autoscope.survey.choosing import Offered, fix_choice, offered
+from autoscope.survey.drawing import fix_draw, floored, pick, reckoned, units_of
+from autoscope.survey.grid import FieldGrid
+from autoscope.survey.protocols import Offer, Proposal, SurveyView, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A draw up to the point where the policy has said all it says before chance comes in.
+
+    Attributes:
+        step: number of the draw, counted from 1.
+        proposal: of the policy.
+        remaining: ``r`` fields that may be drawn.
+        believed: the prediction, with the spread that the proposal reckons with.
+        cost_s: ``r``, predicted seconds.
+        first: what is offered, where the proposal has slots.
+    """
+
+    step: int
+    proposal: Proposal
+    remaining: NDArray[np.intp]
+    believed: Prediction
+    cost_s: NDArray[np.float64]
+    first: Offered | None
+
+    @property
+    def offer(self) -> Offer | None:
+        """What the policy is offered; None where the proposal has no slots."""
+        return None if self.first is None else self.first.offer(self.believed, self.cost_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A draw that is made.
+
+    Attributes:
+        draws: for each target, what was fixed.
+        candidates: how many units had a chance.
+        logged: ``k``, the propensities that the decision documents carry.
+        actual: ``k``, the probabilities given the past.
+        reason: why.
+    """
+
+    draws: tuple[Draw, ...]
+    candidates: int
+    logged: NDArray[np.float64]
+    actual: NDArray[np.float64]
+    reason: str
+
+
+class Sampler:
+    """Makes draws; the same arguments give the same draw, whatever the process.
+
+    Args:
+        grid: the population.
+        targets: what is asked.
+        exploration: the floor.
+        seed: seed of the draws.
+    """
+
+    def __init__(self, grid: FieldGrid, targets: tuple[Target, ...], exploration: float, seed: int) -> None:
+        self._grid, self._targets, self._exploration, self._seed = grid, targets, exploration, seed
+
+    def prepare(self, step: int, view: SurveyView, prediction: Prediction, proposal: Proposal) -> Prepared:
+        """Checks a proposal and, where it has slots, draws what is offered.
+
+        Raises:
+            EstimationError: the proposal would make the estimate wrong.
+        """
+        believed = reckoned(prediction, proposal, view.remaining, step)
+        first = None
+        if proposal.slots is not None:
+            base = floored(proposal.probability, self._exploration, step)
+            start = float(component_rng(self._seed, "offer", step).random())
+            first = offered(proposal, base, view.remaining, start, step)
+        return Prepared(step, proposal, view.remaining, believed, view.cost_s, first)
+
+    def sample(self, prepared: Prepared, xy_um: tuple[float, float]) -> Sampled:
+        """Makes a draw.
+
+        Args:
+            prepared: by :meth:`prepare`.
+            xy_um: where the stage will stand.
+
+        Raises:
+            EstimationError: the proposal, or the choice between slots, would make the estimate wrong.
+        """
+        proposal = prepared.proposal
+        if prepared.first is not None:
+            draws, actual, candidates = self._slot(prepared, prepared.first)
+        elif proposal.batch is not None:
+            draws, actual, candidates = self._batch(prepared, xy_um)
+        else:
+            draws, actual, candidates = self._unit(prepared)
+        logged = actual if proposal.inclusion is None else np.full(len(actual), proposal.inclusion)
+        return Sampled(draws, candidates, logged, actual, proposal.reason)
+
+    def _unit(self, prepared: Prepared) -> tuple[tuple[Draw, ...], NDArray[np.float64], int]:
+        """Draws a field, or a group; returns it, its fields' probabilities, and how many had a chance."""
+        step, proposal = prepared.step, prepared.proposal
+        units = units_of(proposal, prepared.remaining, step)
+        probability = floored(proposal.probability, self._exploration, step)
+        chosen = pick(probability, component_rng(self._seed, "draw", step))
+        draws = fix_draw(
+            step, units, probability, chosen, self._grid.weight, prepared.believed, self._targets
+        )
+        actual = np.full(len(draws[0].fields), probability[chosen])
+        return draws, actual, int(np.count_nonzero(probability))
+
+    def _batch(
+        self, prepared: Prepared, xy_um: tuple[float, float]
+    ) -> tuple[tuple[Draw, ...], NDArray[np.float64], int]:
+        """Draws a batch; returns it, its fields' inclusion probabilities, and how many had a chance."""
+        step, proposal, remaining = prepared.step, prepared.proposal, prepared.remaining
+        batch = batch_of(proposal, len(remaining), step)
+        probability = floored(proposal.probability, self._exploration, step)
+        inclusion = inclusion_probabilities(probability, batch.size)
+        start = float(component_rng(self._seed, "draw", step).random())
+        chosen = systematic_choice(inclusion, batch.order, start)
+        at = remaining[chosen]
+        chosen = chosen[short_tour(self._grid.x_um[at], self._grid.y_um[at], xy_um)]
+        draws = fix_batch(
+            step, remaining, inclusion, batch.order, chosen, self._grid.weight, prepared.believed,
+            self._targets,
+        )  # fmt: skip
+        return draws, inclusion[chosen], int(np.count_nonzero(inclusion))
+
+    def _slot(self, prepared: Prepared, first: Offered) -> tuple[tuple[Draw, ...], NDArray[np.float64], int]:
+        """Chooses between the slots; returns the draw, its probability, and how many were offered."""
+        step = prepared.step
+        offer = first.offer(prepared.believed, prepared.cost_s)
+        weights = np.asarray(first.slots.weigh(offer), float)
+        if weights.shape != (len(offer),):
+            raise EstimationError(
+                f"draw {step}: the policy returned {weights.size} probabilities for {len(offer)} slots",
+                step=step,
+            )
+        probability = floored(weights, self._exploration, step)
+        chosen = pick(probability, component_rng(self._seed, "draw", step))
+        draws = fix_choice(
+            step, first, probability, chosen, self._exploration, self._grid.weight, prepared.believed,
+            self._targets,
+        )  # fmt: skip
+        return draws, np.full(1, draws[0].propensity), len(offer)

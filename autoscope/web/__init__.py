@@ -1,0 +1,1 @@
+"""The experts' labelling page and the live session page, over HTTP."""

@@ -1,0 +1,1 @@
+"""Label requests over HTTP: lease, look, correct, answer."""

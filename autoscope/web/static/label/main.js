@@ -1,0 +1,187 @@
+// The labelling page: takes a request, lets an expert correct the prediction, sends the mask, takes the next.
+
+import { Refused, say } from "../api.js";
+import { bindKeys } from "./keys.js";
+import { Mask } from "./mask.js";
+import { buildKeyList, buildTools, markTool, showClasses, showEffects, showGuidelines, showProgress, showRequest } from "./panels.js";
+import { Tools } from "./tools.js";
+import { Unsure } from "./unsure.js";
+import { View } from "./view.js";
+import { Work } from "./work.js";
+
+const LOOK_AGAIN_MS = 4000;
+const NAME = "autoscope-expert";
+
+const byId = (name) => document.getElementById(name);
+const view = new View(byId("canvas"));
+const tools = new Tools(view, { changed, scribbled });
+let work = null;
+let mask = null;
+let unsure = null;
+let looking = 0;
+let busy = false;
+
+const actions = {
+  idle: () => !work?.request || busy,
+  chooseTool(tool) { tools.choose(tool); markTool(tool); status(); },
+  chooseClass(value) { if (value < work.request.class_names.length) { tools.value = value; changed(); } },
+  resize(factor) { setSize(tools.size * factor + Math.sign(factor - 1)); },
+  pan(x, y) { view.crosshair = true; view.pan(x * byId("canvas").clientWidth, y * byId("canvas").clientHeight); status(); },
+  zoom(factor) { view.zoom(factor); status(); },
+  fit() { view.fit(); status(); },
+  unsure(move) { goToUnsure(move); },
+  useTool() { view.crosshair = true; tools.pointer = null; tools.atCentre(); },
+  enter() { if (!tools.closePolygon()) submit(); },
+  escape() { tools.giveUp(); },
+  undo() { if (mask.undo()) changed(); },
+  redo() { if (mask.redo()) changed(); },
+  toggleHeat() { byId("heat-on").click(); },
+  toggleMask() { byId("mask-on").click(); },
+  forgetScribbles() { tools.clearScribbles(); layers(); },
+  skip() { byId("reason").value = ""; byId("ask-reason").showModal(); },
+  help() { byId("keys").showModal(); },
+};
+
+function setSize(size) {
+  tools.size = Math.max(1, Math.min(200, Math.round(size)));
+  byId("size").value = tools.size;
+  byId("size-said").textContent = `${tools.size} px`;
+  view.invalidate();
+}
+
+function layers() {
+  view.layers = [
+    { canvas: mask.canvas, shown: () => byId("mask-on").checked, alpha: () => Number(byId("mask-alpha").value) },
+    { get canvas() { return unsure.layer; }, shown: () => byId("heat-on").checked, alpha: () => Number(byId("heat-alpha").value) },
+    { canvas: tools.strokes, shown: () => byId("mask-on").checked, alpha: () => 1 },
+  ];
+  view.invalidate();
+}
+
+function changed() {
+  showClasses(work.request, tools.value, mask.shares(work.request.class_names.length), actions.chooseClass);
+  view.invalidate();
+  status();
+}
+
+function status(text = "") {
+  const zoom = `${Math.round((100 * view.scale) / view.ratio)} %`;
+  byId("status").textContent = text || `${tools.tool}, ${work.request?.class_names[tools.value] ?? ""}, zoom ${zoom}`;
+}
+
+function goToUnsure(move) {
+  const spot = unsure.step(move);
+  if (!spot) return say("the model is sure everywhere");
+  view.crosshair = true;
+  tools.pointer = null;
+  view.goTo(spot.x, spot.y, Math.max(view.fitting, Math.min(4, 6 * view.fitting)));
+  status(`uncertain spot ${unsure.at + 1} of ${unsure.spots.length}: ${Math.round(100 * spot.doubt)} % unsure`);
+  return spot;
+}
+
+// The latest strokes count: an answer to older ones is dropped.
+let asked = 0;
+async function scribbled(scribbles) {
+  const turn = ++asked;
+  const current = mask;
+  const begun = performance.now();
+  try {
+    const values = await work.suggestion(scribbles, mask.width, mask.height);
+    if (turn !== asked || mask !== current) return;
+    mask.suggest(values);
+    changed();
+    status(`suggestion after ${Math.round(performance.now() - begun)} ms`);
+  } catch (error) {
+    say(error.message, true);
+  }
+}
+
+async function take() {
+  clearTimeout(looking);
+  busy = true;
+  try {
+    const begun = performance.now();
+    const request = await work.next();
+    byId("desk").hidden = !request;
+    byId("nothing").hidden = Boolean(request);
+    showProgress(work.expert).catch(() => {});
+    if (!request) {
+      looking = setTimeout(take, LOOK_AGAIN_MS);
+      return;
+    }
+    await show(request);
+    document.body.dataset.visibleMs = Math.round(performance.now() - begun);
+  } catch (error) {
+    say(error.message, true);
+    looking = setTimeout(take, LOOK_AGAIN_MS);
+  } finally {
+    busy = false;
+  }
+}
+
+async function show(request) {
+  showRequest(request);
+  const { frame, prediction, uncertainty } = await work.pictures();
+  mask = new Mask(prediction, request.width, request.height);
+  unsure = new Unsure(uncertainty, request.width, request.height);
+  tools.value = Math.min(tools.value, request.class_names.length - 1);
+  tools.load(mask);
+  view.load(frame, request.pixel_nm);
+  layers();
+  changed();
+  byId("canvas").focus({ preventScroll: true });
+  showGuidelines(request).catch((error) => say(error.message, true));
+  showEffects(request.session).catch(() => {});
+}
+
+// Sends something that ends the lease, then takes the next request.
+async function finish(what, done) {
+  if (busy) return;
+  busy = true;
+  try {
+    await what();
+    say(done);
+  } catch (error) {
+    say(error.message, true);
+    busy = false;
+    if (!(error instanceof Refused && error.status === 409)) return; // it can be sent again
+    work.lost();
+  }
+  busy = false;
+  await take();
+}
+
+const submit = () => finish(() => work.answer(mask), "Stored. Thank you.");
+
+function begin() {
+  const name = localStorage.getItem(NAME);
+  if (!name) return byId("ask-name").showModal();
+  work = new Work(name);
+  byId("who").textContent = name;
+  byId("change-name").hidden = false;
+  return take();
+}
+
+byId("ask-name").addEventListener("close", () => {
+  const name = byId("name").value.trim();
+  if (name) localStorage.setItem(NAME, name);
+  begin();
+});
+byId("change-name").addEventListener("click", () => byId("ask-name").showModal());
+byId("ask-reason").addEventListener("close", () => {
+  const reason = byId("reason").value.trim();
+  if (byId("ask-reason").returnValue !== "skip") return;
+  if (reason) finish(() => work.skip(reason), "Skipped.");
+  else say("say in a few words why", true);
+});
+for (const [name, act] of [["submit", submit], ["skip", actions.skip], ["help", actions.help], ["look", take], ["next-unsure", () => goToUnsure(1)]]) byId(name).addEventListener("click", act);
+byId("release").addEventListener("click", () => finish(() => work.release(), "Given back."));
+for (const name of ["mask-on", "mask-alpha", "heat-on", "heat-alpha"]) byId(name).addEventListener("input", () => view.invalidate());
+byId("size").addEventListener("input", () => setSize(Number(byId("size").value)));
+window.addEventListener("beforeunload", (event) => { if (work?.request && mask?.changed) event.preventDefault(); });
+
+buildTools(actions);
+buildKeyList();
+markTool(tools.tool);
+bindKeys(actions);
+begin();
