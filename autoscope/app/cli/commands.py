@@ -18,8 +18,8 @@ from autoscope.app.cli.segment import parsers as segment
 def add_all(subparsers: Any) -> None:
     """Adds every command to the parser."""
     for add in (
-        _run, _plan, _report, _specimen, segment.add, classify.add, _benchmark, _serve, labels.add,
-        _ioc, _doctor,
+        _run, _plan, _report, _specimen, segment.add, classify.add, _benchmark, _serve, labels.add, _ioc,
+        _doctor,
     ):  # fmt: skip
         add(subparsers)
 
