@@ -31,11 +31,6 @@ def check_labels(config: Config, model: ModelChoice) -> None:
             "labels.queue: the classes are read from the specimen's own truth, there is nothing for experts"
             ' to correct: choose model.kind = "segmentation" or "threshold"'
         )
-    if config.eds.enabled:
-        problems.append(
-            "labels.queue: eds.enabled = true finds classes from spectra, which an expert's mask cannot correct:"
-            " leave one of them out"
-        )
     if config.statistics.tier != "standard":
         problems.append(
             f'labels.queue: statistics.tier = "{config.statistics.tier}" has no interval that answers can'

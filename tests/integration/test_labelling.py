@@ -230,7 +230,6 @@ def test_a_queue_that_goes_away_does_not_end_the_session(
     [
         ('statistics.tier="anytime"', "no interval that answers can"),
         ('model={kind = "truth"}', "nothing for experts"),
-        ("eds.enabled=true", "an expert's mask cannot correct"),
         ('labels.queue="postgresql://me:secret@host/labels"', "leave the password out"),
     ],
 )
