@@ -3,8 +3,8 @@
     python benchmarks/label_queue.py                                   # 8 experts, 2000 answers, 5 kills
     python benchmarks/label_queue.py --queue postgresql://me@127.0.0.1/labels
 
-Each expert is a process that leases, answers and writes down what the queue acknowledged, before anything else.
-A kill is SIGKILL to all of them at once, wherever they are; new ones go on. Afterwards every answer that was
+Each expert is a process that leases, answers and at once writes down what the queue acknowledged. A kill
+is SIGKILL to all of them at once, wherever they are; new ones go on. Afterwards every answer that was
 acknowledged must be in the queue, once, with the mask that was sent, and no request may have two answers
 unless a second opinion was wanted. Prints what was found and how fast it went; exits 1 on any loss or double.
 """
@@ -176,9 +176,10 @@ def main() -> None:
         print(json.dumps({"schema": "autoscope.label-queue/1", **asdict(found)}))
     else:
         print(
-            f"{found.experts} experts, {found.requests} requests, {found.kills} kills: {found.answers} answers,"
-            f" {found.acknowledged} acknowledged; lost {found.lost}, doubled {found.doubled},"
-            f" wrong {found.wrong}; {found.seconds:.0f} s, {found.answers_per_s:.1f} answers a second"
+            f"{found.experts} experts, {found.requests} requests, {found.kills} kills:"
+            f" {found.answers} answers, {found.acknowledged} acknowledged;"
+            f" lost {found.lost}, doubled {found.doubled}, wrong {found.wrong};"
+            f" {found.seconds:.0f} s, {found.answers_per_s:.1f} answers a second"
         )
     sys.exit(1 if found.lost or found.doubled or found.wrong else 0)
 

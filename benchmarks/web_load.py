@@ -165,14 +165,13 @@ def main() -> None:
                 queue.add(new_request(field, 512))
         server = Server(url, Path(folder))
         try:
+            suggestion_ms(server.port, 1, 512, 1)  # everything is loaded after it
             for path in ("/api/requests/1", "/api/requests?state=open", "/api/requests/1/image.png"):
                 requests_per_second(server, path, options.seconds, 4)
             before = server.cpu_s
             rate, opened = answers_per_second(server.port, options.answers)
             cpu_ms = 1000 * (server.cpu_s - before) / options.answers
-            print(
-                f"answers (lease, three pictures, mask stored): {rate:.1f} a second, {cpu_ms:.0f} ms of processor each"
-            )
+            print(f"answers (lease, pictures, mask stored): {rate:.1f}/s; {cpu_ms:.0f} ms of processor each")
             print(f"lease with its three pictures of 512 x 512: {opened:.0f} ms median, 4 experts at once")
         finally:
             server.close()

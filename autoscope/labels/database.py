@@ -1,11 +1,14 @@
 """One database of a label queue: SQLite in write-ahead mode, or PostgreSQL.
 
-Writers take turns in both (``BEGIN IMMEDIATE``; an advisory lock): what a transaction read is still so when
-it writes. Readers never wait. An answer that was acknowledged is on the disk.
+Writers take turns in both (a lock on a file beside it and ``BEGIN IMMEDIATE``; an advisory lock): what a
+transaction read is still so when it writes. Readers never wait. An answer that was acknowledged is on the
+disk.
 """
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -55,7 +58,7 @@ class QueueDatabase:
         Raises:
             QueueError: the database cannot be reached, or refuses.
         """
-        with self._named_errors(), self._engine.connect() as plain:
+        with self._named_errors(), self._turn(), self._engine.connect() as plain:
             connection = plain.execution_options(**{_WRITING: True})
             with connection.begin():
                 if self._engine.dialect.name == "postgresql":
@@ -72,6 +75,24 @@ class QueueDatabase:
         with self._named_errors(), self._engine.connect() as connection, connection.begin():
             yield connection
 
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Waits for a writer's turn on an SQLite file, first come, first served.
+
+        SQLite itself lets those who wait look again now and then: under load whoever writes would write on,
+        and the others would give up. The kernel queues them, and forgets a process that is killed.
+        """
+        file = self._url.database
+        if self._engine.dialect.name != "sqlite" or not file or file == ":memory:":
+            yield
+            return
+        descriptor = os.open(f"{file}-turn", os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
     def close(self) -> None:
         """Closes all connections; may be called twice."""
         self._engine.dispose()
@@ -80,6 +101,10 @@ class QueueDatabase:
     def _named_errors(self) -> Iterator[None]:
         try:
             yield
+        except OSError as error:
+            raise QueueError(
+                f"the label queue {self.name} cannot be used: unable to open its file: {error.strerror}"
+            ) from error
         except SQLAlchemyError as error:
             cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
             raise QueueError(f"the label queue {self.name} cannot be used: {cause}") from error

@@ -30,7 +30,6 @@ DISTRIBUTION = {
     "rsciio": "rosettasciio",
     "pydantic_core": "pydantic",  # comes with it
     "markupsafe": "jinja2",  # comes with it
-    "starlette": "fastapi",  # comes with it
     "sklearn": "scikit-learn",
     "pyro": "pyro-ppl",
     "modAL": "modal-python",

@@ -115,7 +115,7 @@ def test_every_answer_keeps_browsers_strict(client, path):
     assert "script-src 'self'" in policy
     assert "default-src 'none'" in policy
     assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["referrer-policy"] == "same-origin"
 
 
 @pytest.mark.parametrize("path", ["/", "/login", "/label", "/sessions/running"])

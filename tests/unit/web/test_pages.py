@@ -145,9 +145,20 @@ def test_an_expert_scribbles_corrects_submits_and_gets_the_next(browser, until, 
     assert set(stored.tool.split("+")) == {"scribble", "scribbles", "brush"}
     assert mask[128, 128] == 2, "the brush in the middle of the view"
     assert (wrong == truth).mean() < 0.75 < 0.9 < (mask == truth).mean(), "it follows the strokes"
-    assert "1 answered" in by_id(browser, "progress").text
-    assert "20 ± 10 % → 22.0" in by_id(browser, "effects").text
+    until(lambda: "1 answered" in by_id(browser, "progress").text)
+    until(lambda: "20 ± 10 % → 22.0" in by_id(browser, "effects").text)
     assert complaints(browser) == []
+
+
+def test_who_has_no_link_types_the_token(browser, until, served):
+    browser.delete_all_cookies()
+    browser.get(served.link.partition("?")[0] + "label")
+    assert browser.current_url.endswith("/login?next=%2Flabel")
+    by_id(browser, "token").send_keys("wrong", Keys.ENTER)
+    until(lambda: "not the token" in browser.page_source)
+    by_id(browser, "token").send_keys("secret", Keys.ENTER)
+    until(lambda: browser.current_url.endswith("/label"))
+    browser.get_log("browser")  # the refusal of the wrong token
 
 
 def test_review_without_a_mouse(browser, until, served, queue, request_of):
@@ -158,8 +169,7 @@ def test_review_without_a_mouse(browser, until, served, queue, request_of):
         request_of(9, frame=100 * prediction, prediction=prediction, uncertainty=uncertainty, score=9.0)
     )
     begin(browser, until, served, "Ben")
-    press(browser, "n")
-    assert "90 % unsure" in by_id(browser, "status").text
+    until(lambda: press(browser, "n") or "90 % unsure" in by_id(browser, "status").text)
     press(browser, "f", "3", " ")
     press(browser, "z", "y", "z")
     assert "8.3 %" in by_id(browser, "classes").text.split("pearlite")[1].split("pore")[0], "undone"

@@ -52,7 +52,7 @@ function setSize(size) {
 function layers() {
   view.layers = [
     { canvas: mask.canvas, shown: () => byId("mask-on").checked, alpha: () => Number(byId("mask-alpha").value) },
-    { get canvas() { return unsure.layer; }, shown: () => byId("heat-on").checked, alpha: () => Number(byId("heat-alpha").value) },
+    { get canvas() { return unsure.layer; }, shown: () => unsure && byId("heat-on").checked, alpha: () => Number(byId("heat-alpha").value) },
     { canvas: tools.strokes, shown: () => byId("mask-on").checked, alpha: () => 1 },
   ];
   view.invalidate();
@@ -70,7 +70,8 @@ function status(text = "") {
 }
 
 function goToUnsure(move) {
-  const spot = unsure.step(move);
+  const spot = unsure?.step(move);
+  if (!unsure) return say("the uncertainty is still on its way");
   if (!spot) return say("the model is sure everywhere");
   view.crosshair = true;
   tools.pointer = null;
@@ -104,13 +105,15 @@ async function take() {
     const request = await work.next();
     byId("desk").hidden = !request;
     byId("nothing").hidden = Boolean(request);
-    showProgress(work.expert).catch(() => {});
     if (!request) {
+      showProgress(work.expert).catch(() => {});
       looking = setTimeout(take, LOOK_AGAIN_MS);
       return;
     }
     await show(request);
+    await new Promise(requestAnimationFrame); // drawn
     document.body.dataset.visibleMs = Math.round(performance.now() - begun);
+    besides(request);
   } catch (error) {
     say(error.message, true);
     looking = setTimeout(take, LOOK_AGAIN_MS);
@@ -121,17 +124,31 @@ async function take() {
 
 async function show(request) {
   showRequest(request);
-  const { frame, prediction, uncertainty } = await work.pictures();
+  const { frame, prediction, doubt } = await work.pictures();
   mask = new Mask(prediction, request.width, request.height);
-  unsure = new Unsure(uncertainty, request.width, request.height);
+  unsure = null;
+  unsureOf(request, doubt).catch((error) => say(error.message, true));
   tools.value = Math.min(tools.value, request.class_names.length - 1);
   tools.load(mask);
   view.load(frame, request.pixel_nm);
   layers();
   changed();
   byId("canvas").focus({ preventScroll: true });
+}
+
+// What is read while the frame is looked at already.
+function besides(request) {
+  showProgress(work.expert).catch(() => {});
   showGuidelines(request).catch((error) => say(error.message, true));
   showEffects(request.session).catch(() => {});
+}
+
+async function unsureOf(request, doubt) {
+  const levels = await doubt;
+  await new Promise((done) => setTimeout(done)); // the frame is drawn first
+  if (work.request !== request) return;
+  unsure = new Unsure(levels, request.width, request.height);
+  view.invalidate();
 }
 
 // Sends something that ends the lease, then takes the next request.

@@ -23,10 +23,13 @@ export class Work {
     return request;
   }
 
+  // What is seen first, and a promise of the uncertainty, which nobody looks at in the first moment.
   async pictures() {
     const { image, prediction, uncertainty } = this.request;
-    const [frame, classes, doubt] = await Promise.all([image, prediction, uncertainty].map(getBitmap));
-    return { frame, prediction: indicesOf(classes), uncertainty: indicesOf(doubt) };
+    const [frame, classes] = [getBitmap(image), getBitmap(prediction)];
+    const doubt = frame.then(() => getBitmap(uncertainty)).then(indicesOf);
+    doubt.catch(() => {}); // who waits for it is told
+    return { frame: await frame, prediction: indicesOf(await classes), doubt };
   }
 
   async answer(mask) {

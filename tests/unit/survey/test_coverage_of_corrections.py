@@ -1,0 +1,39 @@
+"""Corrected intervals of a model that is wrong hold the truth as often as they say."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def benchmark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    folder = Path(__file__).parents[3] / "benchmarks"
+    monkeypatch.syspath_prepend(str(folder))
+    spec = importlib.util.spec_from_file_location("expert_correction", folder / "expert_correction.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "expert_correction", module)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", ["active", "uniform"])
+def test_forty_answers_make_up_for_a_model_that_finds_too_much(benchmark: ModuleType, policy: str) -> None:
+    """With a coverage of 0.95, fewer than 50 of 60 sessions happen once in 5000 times."""
+    table, model = benchmark.SYNTHETIC["banded"](), benchmark.Model(bias=0.05, slope=0.1, noise=0.02)
+    sessions = [benchmark.simulate(table, policy, model, 100, 40, 0.5, seed) for seed in range(60)]
+    assert {s.covers for s in sessions} == {"expert-corrected"}
+    assert {s.answers for s in sessions} == {40}
+    covered = sum(abs(s.error) <= s.half for s in sessions)
+    assert covered >= 50
+    assert sum(abs(s.model_error) <= s.model_half for s in sessions) == 0
+    assert abs(np.mean([s.error for s in sessions])) < 0.004
+    assert np.mean([s.half for s in sessions]) < 0.03
