@@ -112,13 +112,18 @@ def summarise(table: Table, policy: str, tier: str, half_width: float, sessions:
     fields = np.array([session.fields for session in sessions])
     return Row(
         table.name, policy, tier, table.truth, len(table.grid), half_width, count, hits / count,
-        0.0 if hits == 0 else float(betaincinv(hits, count - hits + 1, 0.005)),
-        1.0 if hits == count else float(betaincinv(hits + 1, count - hits, 0.995)),
+        *interval_99(hits, count),
         float(errors.mean() / half_width), float(np.sqrt((errors**2).mean()) / half_width),
         float(np.mean([session.met for session in sessions])),
         float(fields.mean()), float(np.quantile(fields, 0.9)),
         float((fields <= MINIMUM_FIELDS + 1).mean()),
     )  # fmt: skip
+
+
+def interval_99(hits: int, count: int) -> tuple[float, float]:
+    """99 % Monte-Carlo interval of a share (Clopper and Pearson 1934)."""
+    low = 0.0 if hits == 0 else float(betaincinv(hits, count - hits + 1, 0.005))
+    return low, 1.0 if hits == count else float(betaincinv(hits + 1, count - hits, 0.995))
 
 
 def main() -> None:

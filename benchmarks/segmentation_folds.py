@@ -32,8 +32,6 @@ from autoscope.perception.settings import Architecture, Augmentation, Loss, Trai
 from autoscope.perception.trainer import TrainingProgress
 from autoscope.perception.training import train_pairs
 
-DEFAULT_LOSS = Loss()
-
 
 @dataclass(frozen=True, slots=True)
 class Series:
@@ -46,7 +44,6 @@ class Series:
     goal: tuple[str, str, float]
     unsure_rim_px: int = 0
     reduction: int = 1
-    loss: Loss = DEFAULT_LOSS
 
 
 SERIES = {
@@ -98,7 +95,7 @@ def settings_of(series: Series, args: argparse.Namespace) -> TrainingSettings:
             encoder=args.encoder, decoder_channels=args.decoder, reduction=series.reduction
         ),
         augmentation=series.augmentation,
-        loss=series.loss,
+        loss=Loss(balance=args.balance),
         steps=args.steps,
         batch=batch,
         crop_px=series.crop_px,
@@ -274,6 +271,7 @@ def main() -> None:
         "--decoder", type=lambda text: tuple(map(int, text.split(","))), default=(256, 128, 64, 32, 16),
         help="channels of the decoder, coarse to fine",
     )  # fmt: skip
+    parser.add_argument("--balance", type=float, default=0.0, help="exponent of the class weights")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--views", action="store_true", help="score with mirrored and turned views averaged")
     parser.add_argument("--summary", type=Path, help="write all scores to this one JSON file")

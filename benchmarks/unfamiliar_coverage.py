@@ -2,12 +2,12 @@
 
     python benchmarks/unfamiliar_coverage.py --sessions 200
 
-The specimen is ferrite-pearlite steel with regions of another alloy and of the mount, places that charge and
-places out of the plane. Every field is imaged once with the simulated microscope, segmented and judged by
-the shipped model, and looked at again by the code of a session where it looks unfamiliar; sessions are then
-run on that table, each with its own draws. The truth is that of the specimen file: planted pixels are not pearlite,
-whatever the model makes of them. For comparison the same sessions take every frame at its face value
-(``unfamiliar = "off"``).
+The specimen is ferrite-pearlite steel with regions of another alloy and of the mount, places that charge
+and places out of the plane. Every field is imaged once with the simulated microscope, segmented and judged
+by the shipped model, and looked at again by the code of a session where it looks unfamiliar; sessions are
+then run on that table, each with its own draws. The truth is that of the specimen file: planted pixels are
+not pearlite, whatever the model makes of them. For comparison the same sessions take every frame at its
+face value (``unfamiliar = "off"``).
 """
 
 from __future__ import annotations

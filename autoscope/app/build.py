@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,13 @@ def imaging(scan: ScanConfig) -> ImagingSettings:
 def targets_of(config: Config) -> tuple[TargetMeasure, ...]:
     """Targets and how they are measured."""
     scan = imaging(config.imaging.reference)
-    return tuple(target_measure(target, scan) for target in config.targets)
+    measures = tuple(target_measure(target, scan) for target in config.targets)
+    if not config.eds.enabled:
+        return measures
+    from autoscope.app.eds import with_sampled_bounds
+
+    least = config.eds.least_probability
+    return tuple(replace(m, target=with_sampled_bounds(m.target, least)) for m in measures)
 
 
 def envelope_of(config: Config, specimen: SpecimenFile | None) -> Envelope:
@@ -319,7 +325,7 @@ def _segmentation(weights: Path, config: Config) -> ModelChoice:
 
     card = read_card(weights)
     for target in config.targets:
-        if target.class_name and target.class_name not in card.classes:
+        if target.class_name and target.class_name not in card.classes and not config.eds.enabled:
             raise ConfigurationError(
                 f"targets: class {target.class_name!r} is not one that the model {weights.name} was made for:"
                 f" {', '.join(card.classes)}"

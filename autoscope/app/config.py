@@ -299,7 +299,16 @@ class EDSConfig(Section):
 
     enabled: bool = False
     max_live_s: Positive = 10.0
-    confidence: Confidence = 0.99
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.99
+    first_live_s: Positive = 0.1
+    least_probability: Annotated[float, Field(gt=0, le=1)] = 0.05
+    classes: Path | None = None
+    groups: Mapping[str, tuple[str, ...]] | None = None
+    matrix: Literal["steel", "none"] | Mapping[str, NotNegative] = "steel"
+    min_feature_um: NotNegative | None = None
+    reading_s: NotNegative = 0.2
+    shift_ev: tuple[Number, Number] = (0.0, 0.0)
+    fwhm_ev: Annotated[float, Field(ge=100, le=250)] = 129.0
 
 
 class LabelsConfig(Section):

@@ -137,10 +137,10 @@ def _absolute_paths(document: dict[str, Any], folder: Path) -> None:
     labels = document.get("labels")
     if isinstance(labels, dict) and isinstance(labels.get("queue"), str):
         labels["queue"] = _absolute_url(labels["queue"], folder)
-    for section in ("model", "policy"):
+    for section, key in (("model", "weights"), ("policy", "weights"), ("eds", "classes")):
         table = document.get(section)
         if isinstance(table, dict):
-            _absolute(table, "weights", folder)
+            _absolute(table, key, folder)
 
 
 def _absolute(table: dict[str, Any], key: str, folder: Path) -> None:

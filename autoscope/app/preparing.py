@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from autoscope.app.build import ModelChoice, imaging, policy_of, targets_of
 from autoscope.app.config import Config, PredictorKind
+from autoscope.app.eds import extra_cost_of, spectroscopy_of
 from autoscope.app.truth import TruthMeasurer
 from autoscope.core import ConfigurationError, Frame, Rectangle
 from autoscope.microscope import Microscope
 from autoscope.perception.overview_card import shipped_reader
 from autoscope.perception.overview_groups import overview_groups
 from autoscope.perception.overview_predictor import OverviewPredictor
-from autoscope.session import Measurer, Prepared, SegmentingMeasurer
+from autoscope.session import Measurer, Prepared, SegmentingMeasurer, TargetMeasure
 from autoscope.survey import FieldGrid, Statistics, Survey, Target
 from autoscope_simulators import SpecimenFile
 
@@ -40,7 +41,11 @@ def preparer(
 
     def prepare(frames: Sequence[Frame]) -> Prepared:
         measurer, notes = _measurer(config, specimen, grid, model, frames)
-        return Prepared(measurer, survey_of(config, grid, microscope, frames), notes)
+        spectroscopy = None
+        if config.eds.enabled:
+            measures = targets_of(config)
+            spectroscopy = spectroscopy_of(config, grid, microscope, measures, measurer.class_names)
+        return Prepared(measurer, survey_of(config, grid, microscope, frames), notes, spectroscopy)
 
     return prepare
 
@@ -60,6 +65,7 @@ def survey_of(config: Config, grid: FieldGrid, microscope: Microscope, frames: S
         travel_s=microscope.predict_travel_s,
         visit_s=microscope.predict_image_s(reference),
         start_xy_um=(start.x_um, start.y_um),
+        extra=extra_cost_of(config, microscope, targets),
     )
 
 
@@ -110,7 +116,7 @@ def _measurer(
     model: ModelChoice,
     frames: Sequence[Frame],
 ) -> tuple[Measurer, tuple[str, ...]]:
-    measures = targets_of(config)
+    measures = measures_of_frames(config)
     if model.kind == "truth" and specimen is not None:
         return TruthMeasurer(specimen, grid, measures), ()
     if model.kind == "segmentation" and model.weights is not None:
@@ -122,6 +128,11 @@ def _measurer(
         measurer = SegmentingMeasurer(segmenter, grid, measures, specimen, keep_probability=asking)
         return measurer, () if unsaid else (CANNOT_TELL,)
     return _threshold(config, specimen, grid, frames)
+
+
+def measures_of_frames(config: Config) -> tuple[TargetMeasure, ...]:
+    """What is measured on the class maps alone: nothing where spectra say the classes."""
+    return () if config.eds.enabled else targets_of(config)
 
 
 def _threshold(
@@ -142,7 +153,7 @@ def _threshold(
     if config.model.unfamiliar != "off":
         notes = (*notes, THRESHOLDS_CANNOT_TELL)
     segmenter = ThresholdSegmenter(classes, thresholds)
-    return SegmentingMeasurer(segmenter, grid, targets_of(config), specimen), notes
+    return SegmentingMeasurer(segmenter, grid, measures_of_frames(config), specimen), notes
 
 
 def _specimen_pixels(frame: Frame, specimen: SpecimenFile | None) -> NDArray[Any]:

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 import autoscope
 from autoscope.app import build
+from autoscope.app.census import write_census
 from autoscope.app.config import Config
+from autoscope.app.eds import eds_problems
 from autoscope.app.labels import check_labels, labelling_of
 from autoscope.app.loading import config_from, dump_config
 from autoscope.app.notifying import ToldSession
@@ -245,6 +247,7 @@ def _write_up(writer: SessionWriter, folder: Path) -> SessionResult:
 
     result = open_session(folder).result()
     writer.write_result(result)
+    write_census(folder)
     write_report(folder)
     return result
 
@@ -325,7 +328,9 @@ def _same_files(documents: tuple[Document, ...], checked: Checked) -> None:
 def _check_classes(config: Config, model: build.ModelChoice, specimen: SpecimenFile | None) -> None:
     """Refuses targets that the model does not know, or that contradict it."""
     measures = build.targets_of(config)
-    if model.kind == "truth" and specimen is not None:
+    if config.eds.enabled:
+        problems = eds_problems(config, model.classes, specimen)
+    elif model.kind == "truth" and specimen is not None:
         problems = [f"targets: {problem}" for m in measures for problem in truth_problems(specimen, m)]
     else:
         known = model.classes
@@ -354,8 +359,6 @@ def _check_detector(config: Config, microscope: Microscope) -> None:
 
 def _refuse_unbuilt(config: Config) -> None:
     problems = []
-    if config.eds.enabled:
-        problems.append("eds.enabled = true: this version measures no spectra")
     if config.policy.weights is not None:
         problems.append("policy.weights: this version has no learned policy")
     if problems:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,7 @@ class TruthMeasurer:
         problems = [problem for m in measures for problem in truth_problems(specimen, m)]
         if problems:
             raise SpecimenError("; ".join(problems))
+        measures = tuple(_of_its_own_class(specimen, m) for m in measures)
         self._classes: tuple[str, ...] = specimen.class_names or ()
         self._specimen, self._grid, self._measures = specimen, grid, measures
         self._tables = {
@@ -77,6 +78,10 @@ class TruthMeasurer:
         """Measures every target on the truth under a field; the frame is not looked at."""
         seen = self._field_map(field)
         return measured(seen.labels, [self._value(measure, seen, field) for measure in self._measures])
+
+    def see(self, frame: Frame, field: int) -> FieldMap:
+        """The true classes under a field; the frame is not looked at."""
+        return self._field_map(field)
 
     def values(self) -> NDArray[np.float64]:
         """``targets x fields``: the value of every target on every field."""
@@ -127,8 +132,21 @@ class TruthMeasurer:
         return Value(density_per_mm2(len(found), self._grid.area_um2(field)), listed)
 
 
+def true_class(specimen: SpecimenFile, name: str) -> str:
+    """The specimen's class of a name: its own, or the one whose spectrum says that it consists of this."""
+    known = specimen.class_names or ()
+    made = (own for own, spectrum in specimen.class_spectra.items() if spectrum.material == name)
+    return name if name in known else next(made, name)
+
+
+def _of_its_own_class(specimen: SpecimenFile, measure: TargetMeasure) -> TargetMeasure:
+    name = true_class(specimen, measure.target.class_name)
+    return replace(measure, target=replace(measure.target, class_name=name))
+
+
 def truth_problems(specimen: SpecimenFile, measure: TargetMeasure) -> list[str]:
     """Why a specimen's truth does not tell what a target asks; nothing when it does."""
+    measure = _of_its_own_class(specimen, measure)
     name, known = measure.target.class_name, specimen.class_names
     if measure.target.quantity == "grain_size":
         return _grain_problems(specimen, name)

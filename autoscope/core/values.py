@@ -100,7 +100,7 @@ class Spectrum:
         real_s: real time, s (live plus dead).
         ev_per_channel: width of a channel, eV.
         offset_ev: energy of the centre of channel 0, eV.
-        position: where the stage was.
+        position: where the beam rested: where the stage was, or a spot of its field.
         beam: the beam that made it.
         time_s: the microscope's clock at the start, s.
     """

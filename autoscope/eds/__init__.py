@@ -1,14 +1,21 @@
 """Energy-dispersive spectra: elements, compositions, classes, and how long to look."""
 
-from autoscope.eds.calibration import Calibration, calibrate
+from autoscope.eds.calibration import Calibration, calibrate, corrected_axis
 from autoscope.eds.classes import InclusionClass, load_classes, shipped_classes
 from autoscope.eds.identification import ElementSignal, Identification, Identifier
 from autoscope.eds.posterior import STEEL, UNKNOWN, ClassModel, Posterior
 from autoscope.eds.quantification import Quantified, quantify
 from autoscope.eds.sequential import SequentialRule, SequentialVerdict, measure_sequentially
-from autoscope.eds.trigger import TriggerCosts, trigger_probabilities, visit_value
+from autoscope.eds.trigger import (
+    LEAST_PROBABILITY,
+    TriggerCosts,
+    allocate,
+    trigger_probabilities,
+    visit_value,
+)
 
 __all__ = [
+    "LEAST_PROBABILITY",
     "STEEL",
     "UNKNOWN",
     "Calibration",
@@ -22,7 +29,9 @@ __all__ = [
     "SequentialRule",
     "SequentialVerdict",
     "TriggerCosts",
+    "allocate",
     "calibrate",
+    "corrected_axis",
     "load_classes",
     "measure_sequentially",
     "quantify",

@@ -78,7 +78,7 @@ def calibrate(
 
     def model(parameters: NDArray[np.float64]) -> tuple[EnergyAxis, Detector]:
         low, high, broader = parameters.tolist()
-        return _corrected(axis, low, high), replace(start, fwhm_mn_ka_ev=max(120.0, 129.0 + broader))
+        return corrected_axis(axis, low, high), replace(start, fwhm_mn_ka_ev=max(120.0, 129.0 + broader))
 
     def misfit(parameters: NDArray[np.float64]) -> float:
         corrected, seen_by = model(parameters)
@@ -97,7 +97,7 @@ def calibrate(
     return Calibration(*model(best.x), low, high, float(best.fun))
 
 
-def _corrected(axis: EnergyAxis, low_ev: float, high_ev: float) -> EnergyAxis:
+def corrected_axis(axis: EnergyAxis, low_ev: float, high_ev: float) -> EnergyAxis:
     """The axis on which what was at 1 and at 6 keV lies lower by these shifts."""
     gain = 1 - (high_ev - low_ev) / (HIGH_EV - LOW_EV)
     offset = LOW_EV - low_ev - gain * LOW_EV

@@ -57,6 +57,14 @@ class SequentialRule:
             left_s, next_s = left_s - taken_s, next_s * self.growth
         return slices
 
+    def looks_s(self) -> list[float]:
+        """Live times at which to look: the slices summed up; the last is the maximum."""
+        looks, total_s = [], 0.0
+        for slice_s in self.slices_s():
+            total_s += slice_s
+            looks.append(total_s)
+        return looks
+
 
 @dataclass(frozen=True, slots=True)
 class SequentialVerdict:

@@ -70,8 +70,22 @@ def trigger_probabilities(
     if omega.shape != (p.shape[1],) or not (np.isfinite(omega).all() and (omega >= 0).all()):
         raise EstimationError(f"there are {p.shape[1]} classes; their weights {omega} must be one each, >= 0")
     spread = np.sqrt((p * (1 - p)) @ omega)
+    return allocate(spread / (fields * propensity), costs, least)
+
+
+def allocate(
+    spread: NDArray[np.float64], costs: TriggerCosts, least: float = LEAST_PROBABILITY
+) -> NDArray[np.float64]:
+    """Probabilities of a spectrum: ``spread sqrt(C_f / (c A))`` within [``least``, 1].
+
+    Args:
+        spread: ``features``, standard deviation that each adds to the visit's pseudo-value while its class
+            is not known, W_j s_j.
+        costs: of visits and spectra.
+        least: smallest probability.
+    """
     scale = math.sqrt(costs.visit_s / (costs.spectrum_s * costs.between_visit_variance))
-    return np.asarray(np.clip(spread / (fields * propensity) * scale, least, 1.0), float)
+    return np.asarray(np.clip(spread * scale, least, 1.0), float)
 
 
 def visit_value(

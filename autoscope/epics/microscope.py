@@ -37,6 +37,7 @@ from autoscope.microscope import (
     Health,
     Microscope,
     MicroscopeInfo,
+    SpectrumTest,
 )
 
 Exposed = TypeVar("Exposed")
@@ -224,17 +225,33 @@ class EpicsMicroscope(Microscope):
         return self._exposing(lambda: self._camera.scan(imaging, lasts_s))
 
     def _do_acquire_spectrum(self, live_s: float) -> Spectrum:
+        return self._do_watch_spectrum((live_s,), lambda spectrum: False, (0.0, 0.0))
+
+    def _do_watch_spectrum(
+        self, looks_s: tuple[float, ...], enough: SpectrumTest, spot_um: tuple[float, float]
+    ) -> Spectrum:
         detector = self._spectrometer
         if detector is None:
             raise InstrumentError(
                 "no EDS detector is in the PV map: set eds.enabled = false, or map spectrum"
             )
-        began_s = self.clock.now_s()
-        lasts_s = self._real_s(self.predict_spectrum_s(live_s))
-        counts, live, real = self._exposing(lambda: detector.collect(live_s, lasts_s))
+        if len(looks_s) > 1 and not detector.can_stop:
+            return super()._do_watch_spectrum(looks_s, enough, spot_um)
+        began_s, position, beam = self.clock.now_s(), self._do_read_position(), self._do_read_beam()
+        spot = replace(position, x_um=position.x_um + spot_um[0], y_um=position.y_um + spot_um[1])
         slope, offset = detector.calibration()
-        position, beam = self._do_read_position(), self._do_read_beam()
-        return Spectrum(counts, live, real, slope, offset, position, beam, began_s)
+
+        def made(counts: NDArray[np.int64], live: float, real: float) -> Spectrum:
+            return Spectrum(counts, live, real, slope, offset, spot, beam, began_s)
+
+        def count() -> tuple[NDArray[np.int64], float, float]:
+            detector.place(spot_um)
+            lasts_s = self._real_s(self.predict_spectrum_s(looks_s[-1]))
+            return detector.watch(looks_s, lasts_s, lambda *seen: enough(made(*seen)))
+
+        seen = self._exposing(count)
+        slope, offset = detector.calibration()  # as the detector has it with these counts
+        return made(*seen)
 
     def _do_autofocus(self) -> FocusResult:
         if "focus.start" not in self._channels:

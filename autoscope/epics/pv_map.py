@@ -64,10 +64,12 @@ class BeamSignals(Signals):
 
 
 class ScanSignals(Signals):
-    """The scan."""
+    """The scan; ``spot_x`` and ``spot_y`` say where the beam rests while a spectrum is taken."""
 
     field_width: PV
     dwell: PV
+    spot_x: PV | None = None
+    spot_y: PV | None = None
 
 
 class ImageSignals(Signals):
@@ -98,6 +100,7 @@ class SpectrumSignals(Signals):
     """The EDS detector, with the meanings of the mca record's fields."""
 
     start: PV
+    stop: PV | None = None
     preset_live: PV
     elapsed_live: PV
     elapsed_real: PV

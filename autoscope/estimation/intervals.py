@@ -27,6 +27,13 @@ def t_half_width(combined: Combined, confidence: float, *, allowance: float = ST
     return allowance * quantile * combined.standard_error
 
 
+def normal_half_width(variance: float, confidence: float) -> float:
+    """Z times the root of a variance that is an estimate from many independent terms."""
+    from scipy.special import ndtri
+
+    return float(ndtri(0.5 + confidence / 2)) * math.sqrt(variance)
+
+
 def sequence_half_width(combined: Combined, weight_sum: float, confidence: float, wanted: float) -> float:
     """Half-width of the asymptotic confidence sequence: it may be watched and stopped at will.
 

@@ -15,7 +15,13 @@ from autoscope.estimation.betting import BettingInterval
 from autoscope.estimation.counts import zero_count_bound
 from autoscope.estimation.difference import Combined, combine, draw_weights, pseudo_value
 from autoscope.estimation.growing import GrowingTable
-from autoscope.estimation.intervals import STOPPING_ALLOWANCE, sequence_half_width, t_half_width
+from autoscope.estimation.intervals import (
+    STOPPING_ALLOWANCE,
+    normal_half_width,
+    sequence_half_width,
+    t_half_width,
+)
+from autoscope.estimation.sampled_values import SampledValues
 from autoscope.estimation.two_phase import FirstPhase
 
 TIERS = ("standard", "anytime", "guaranteed")
@@ -163,6 +169,7 @@ class QuantityTracker:
         self._weight_done = 0.0
         self._fields_done = self._surprising = self._draws = 0
         self._seen: Counter[float] = Counter()
+        self._sampled = SampledValues()
         self._commonest = self._measured = 0  # how often the commonest value was measured; fields measured
         self._complete = True  # no field was lost: pseudo-values are known, not only their bounds
         self._covering = True
@@ -196,13 +203,20 @@ class QuantityTracker:
         )
         return FirstPhase(rows[:, _Z], rows[:, _WEIGHT], middle - low, high - middle)
 
-    def observe(self, draw: Draw, values: NDArray[np.float64], measured: NDArray[np.bool_]) -> None:
+    def observe(
+        self,
+        draw: Draw,
+        values: NDArray[np.float64],
+        measured: NDArray[np.bool_],
+        variance: NDArray[np.float64] | None = None,
+    ) -> None:
         """Takes in a complete draw.
 
         Args:
             draw: what was fixed when it was made.
             values: ``k`` measured values; ignored where ``measured`` is False.
             measured: ``k``, False for a field that was drawn and could not be measured.
+            variance: ``k``, of values that are unbiased estimates themselves; None: they are exact.
 
         Raises:
             EstimationError: the draw is out of order, or its propensity is not in (0, 1].
@@ -219,8 +233,12 @@ class QuantityTracker:
         y_low = np.where(measured, values, self._goal.low)
         y_high = np.where(measured, values, self._goal.high)
         self._covering = self._covering and draw.covering
-        if self._covering and draw.remaining > 1:
+        taken = self._covering and draw.remaining > 1
+        if taken:
             self._take_pseudo_values(draw, y, y_low, y_high)
+        if variance is not None and variance.any():
+            counted, known = len(self._rows), np.where(measured, variance, 0.0)
+            self._sampled.observe(counted, taken, draw.weight, draw.propensity, known)
         self._done += float(draw.weight @ y)
         self._low += float(draw.weight @ y_low)
         self._high += float(draw.weight @ y_high)
@@ -276,6 +294,8 @@ class QuantityTracker:
 
     def _read(self) -> Reading:
         if self._fields_done == self._n_fields:
+            if self._sampled.noisy:
+                return self._census_of_samples()
             met = self._goal.reached(self._done, self._low, self._high)
             name = "census" if self._low == self._high else "census, unmeasured fields at their worst case"
             return Reading(self._done, self._low, self._high, met, name, {})
@@ -290,6 +310,14 @@ class QuantityTracker:
         if self._tier == "guaranteed" or not self._mature:
             return self._betting_reading(middle)
         return self._central_limit_reading(low, middle, high)
+
+    def _census_of_samples(self) -> Reading:
+        """Every field was visited, and only some features of each were looked at closely."""
+        half = normal_half_width(self._sampled.census_variance, self._goal.confidence)
+        low, high = self._feasible(self._low - half, self._high + half)
+        estimate = min(max(self._done, low), high)
+        met = self._goal.reached(self._done, self._low - half, self._high + half)
+        return Reading(estimate, low, high, met, "census of the fields, normal interval of the spectra drawn")
 
     def _combined(self) -> tuple[Combined, Combined, Combined]:
         """The average with fields that were lost at their lowest, as predicted, and at their highest."""
@@ -347,10 +375,13 @@ class QuantityTracker:
         """SE at the values of the unmeasured fields that make it largest (an upper bound of it)."""
         rows = self._rows.rows
         away = np.maximum(np.abs(rows[:, _Z_HIGH] - estimate_low), np.abs(rows[:, _Z_LOW] - estimate_high))
-        return combine(rows[:, _Z], rows[:, _WEIGHT], deviations=away).standard_error
+        seen = combine(rows[:, _Z], rows[:, _WEIGHT], deviations=away).standard_error
+        return math.sqrt(seen**2 + self._sampled.unseen_variance(rows[:, _WEIGHT]))
 
     def _feasible(self, low: float, high: float) -> tuple[float, float]:
         """Cuts an interval to what the fields that are known leave possible, whatever the rest holds."""
+        if self._sampled.noisy:  # none is known for certain
+            return max(low, self._goal.low), min(high, self._goal.high)
         rest = max(1.0 - self._weight_done, 0.0)
         return max(low, self._low + self._goal.low * rest), min(high, self._high + self._goal.high * rest)
 

@@ -3,6 +3,7 @@
 from autoscope.microscope.activity import Activity
 from autoscope.microscope.budget import Account, Budget, DoseMap, Spent
 from autoscope.microscope.clock import Clock, SimulatedClock, WallClock
+from autoscope.microscope.driver import SpectrumTest
 from autoscope.microscope.envelope import Envelope
 from autoscope.microscope.microscope import Microscope
 from autoscope.microscope.state import DriverState, FocusResult, Health, MicroscopeInfo
@@ -20,6 +21,7 @@ __all__ = [
     "Microscope",
     "MicroscopeInfo",
     "SimulatedClock",
+    "SpectrumTest",
     "Spent",
     "WallClock",
 ]

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscope.core import BeamSettings, ImagingSettings, Spectrum, StagePosition
+from autoscope.core import BeamSettings, ImagingSettings, InstrumentError, Spectrum, StagePosition
 from autoscope.microscope.clock import Clock
 from autoscope.microscope.state import DriverState, FocusResult, Health, MicroscopeInfo
+
+SpectrumTest = Callable[[Spectrum], bool]
+"""Looks at the counts so far and says whether they are enough."""
 
 
 class Driver(ABC):
@@ -88,6 +94,35 @@ class Driver(ABC):
 
     @abstractmethod
     def _do_acquire_spectrum(self, live_s: float) -> Spectrum: ...
+
+    def _do_watch_spectrum(
+        self, looks_s: tuple[float, ...], enough: SpectrumTest, spot_um: tuple[float, float]
+    ) -> Spectrum:
+        """Collects at a spot and asks ``enough`` at every look but the last.
+
+        This one suits a detector that cannot be read while it counts: every look is a spectrum of its own,
+        with an overhead of its own, where the stage stands.
+
+        Raises:
+            InstrumentError: another spot than the stage's position was asked for.
+        """
+        if spot_um != (0.0, 0.0):
+            raise InstrumentError(
+                f"the driver of {self.info.name!r} cannot place the beam on a spot of the field:"
+                " set eds.enabled = false"
+            )
+        spectrum = self._do_acquire_spectrum(looks_s[0])
+        for before_s, look_s in pairwise(looks_s):
+            if enough(spectrum):
+                break
+            more = self._do_acquire_spectrum(look_s - before_s)
+            spectrum = replace(
+                spectrum,
+                counts=spectrum.counts + more.counts,
+                live_s=spectrum.live_s + more.live_s,
+                real_s=spectrum.real_s + more.real_s,
+            )
+        return spectrum
 
     @abstractmethod
     def _do_autofocus(self) -> FocusResult: ...

@@ -6,20 +6,18 @@ Public methods are final: they check the envelope and the budget, and only then 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
 from typing import Self, final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from autoscope.core import (
     BeamSettings,
     ClosedError,
     Frame,
-    FrameError,
     ImagingSettings,
     InstrumentError,
     LimitError,
@@ -27,9 +25,10 @@ from autoscope.core import (
     Spectrum,
     StagePosition,
 )
+from autoscope.microscope.acquisition import checked_looks, footprint, own
 from autoscope.microscope.activity import Activity, ActivityLog
 from autoscope.microscope.budget import Account, Budget, Spent
-from autoscope.microscope.driver import Driver
+from autoscope.microscope.driver import Driver, SpectrumTest
 from autoscope.microscope.envelope import Envelope
 from autoscope.microscope.state import DriverState, FocusResult, Health
 
@@ -213,7 +212,7 @@ class Microscope(Driver):
         self._envelope.check_imaging(imaging)
         self._refuse_moving("a frame")
         position, beam = self._do_read_position(), self._do_read_beam()
-        exposed = _footprint(position, imaging)
+        exposed = footprint(position, imaging)
         dose = imaging.dose_e_per_nm2(beam.current_pa)
         self._account.check(
             time_s=self._unbooked_s() + self.predict_image_s(imaging),
@@ -228,7 +227,7 @@ class Microscope(Driver):
         with self._activity.doing("a frame", lasts_s), self._blanked_on_failure():
             pixels = self._do_acquire_image(imaging)
         self._frame_id += 1
-        owned = _own(pixels, imaging)
+        owned = own(pixels, imaging)
         return Frame(owned, position, imaging, beam, began_s, self._frame_id, dose, self.info.name)
 
     @final
@@ -252,10 +251,38 @@ class Microscope(Driver):
         lasts_s = self.predict_spectrum_s(live_s)
         with self._activity.doing("a spectrum", lasts_s), self._blanked_on_failure():
             spectrum = self._do_acquire_spectrum(live_s)
-        self._account.spectrum(spectrum.live_s)
-        counts = spectrum.counts.copy()
-        counts.flags.writeable = False
-        return replace(spectrum, counts=counts)
+        return self._booked(spectrum)
+
+    @final
+    def watch_spectrum(
+        self, looks_s: Sequence[float], enough: SpectrumTest, spot_um: tuple[float, float] = (0.0, 0.0)
+    ) -> Spectrum:
+        """Collects EDS counts at a spot of the field, and looks at them while they come in.
+
+        It is one acquisition, with one overhead, however often it is looked at.
+
+        Args:
+            looks_s: live times at which to look, ascending; the last one ends it.
+            enough: asked at every look but the last, with all counts so far; True ends it.
+            spot_um: where the beam rests, from the stage's position.
+
+        Returns:
+            All counts; its position is the spot.
+
+        Raises:
+            LimitError: the live times are not positive and ascending, or the spot is not finite.
+            BudgetError: the whole live time would overspend beam time or EDS live time. Nothing was exposed.
+            InstrumentError: the stage is moving, there is no EDS detector, or it cannot be placed.
+        """
+        self._check_open()
+        longest_s = checked_looks(looks_s, spot_um)
+        self._refuse_moving("a spectrum")
+        time_s = self._unbooked_s() + self.predict_spectrum_s(longest_s)
+        self._account.check(time_s=time_s, eds_live_s=longest_s)
+        self._start_time()
+        with self._blanked_on_failure():
+            spectrum = self._do_watch_spectrum(tuple(looks_s), enough, spot_um)
+        return self._booked(spectrum)
 
     @final
     def autofocus(self) -> FocusResult:
@@ -339,6 +366,13 @@ class Microscope(Driver):
         finally:
             self._book_time()
 
+    def _booked(self, spectrum: Spectrum) -> Spectrum:
+        """Books a spectrum and makes its counts its own."""
+        self._account.spectrum(spectrum.live_s)
+        counts = spectrum.counts.copy()
+        counts.flags.writeable = False
+        return replace(spectrum, counts=counts)
+
     def _start_time(self) -> None:
         if self._started_s is None:
             self._started_s = self.clock.now_s()
@@ -351,23 +385,3 @@ class Microscope(Driver):
 
     def _book_time(self) -> None:
         self._account.time(self._elapsed_s())
-
-
-def _footprint(position: StagePosition, imaging: ImagingSettings) -> Rectangle:
-    half_x, half_y = imaging.hfw_um / 2, imaging.vfw_um / 2
-    x, y = position.x_um, position.y_um
-    return Rectangle(x - half_x, y - half_y, x + half_x, y + half_y)
-
-
-def _own(
-    pixels: NDArray[np.uint8] | NDArray[np.uint16], imaging: ImagingSettings
-) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Checks what the driver delivered and makes it the frame's own, read-only."""
-    expected = (imaging.height_px, imaging.width_px)
-    if pixels.shape != expected:
-        raise FrameError(f"the detector delivered {pixels.shape} pixels, {expected} were asked for")
-    if pixels.dtype not in (np.dtype(np.uint8), np.dtype(np.uint16)):
-        raise FrameError(f"the detector delivered {pixels.dtype} pixels, not uint8 or uint16")
-    owned = pixels if pixels.base is None and pixels.flags.owndata else pixels.copy()
-    owned.flags.writeable = False
-    return owned

@@ -134,13 +134,7 @@ def _write(
         images_sha256=tuple(file_sha256(path) for path in files),
         prior_frames=prior_frames,
     )
-    new = card.model_copy(
-        update={
-            "held_out": None,
-            "calibration": None,
-            "adaptation": adaptation,
-            "weights_sha256": tensors_sha256(tensors),
-        }
-    )
+    changed = {"adaptation": adaptation, "weights_sha256": tensors_sha256(tensors)}
+    new = card.without_fits().model_copy(update=changed)
     write_model(output, tensors, new)
     return new

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
@@ -176,6 +176,10 @@ class ModelCard(Settings):
     def sha256(self) -> str:
         """Names the model: hash of this card, which holds the hash of the weights."""
         return hashlib.sha256(self.to_json(indent=None).encode()).hexdigest()
+
+    def without_fits(self) -> Self:
+        """The card of the bare network: no scores, and nothing that was fitted to its weights."""
+        return self.model_copy(update={"held_out": None, "calibration": None, "familiarity": None})
 
     def to_json(self, *, indent: int | None = 2) -> str:
         """The card as JSON text."""

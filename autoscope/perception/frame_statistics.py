@@ -22,7 +22,7 @@ STATISTICS = (
 SMALLEST_SPREAD = (0.01, 0.05, 0.1, 0.1, *(0.05 for _ in range(OCTAVES)), 0.3, 0.3)
 """Standard deviations that are not told from none: what never varied in training may vary a little."""
 
-_BLACK_FLOOR, _WHITE_FLOOR = 0.1, 0.02  # a drifting stage shows a strip beside the specimen
+_BLACK_FLOOR, _WHITE_FLOOR = 0.1, 0.02
 _POWER_FLOOR = 1e-8
 _DRIFT_BLOCKS = 8
 
@@ -38,6 +38,9 @@ def frame_statistics(pixels: Pixels, grey: NDArray[np.float32]) -> NDArray[np.fl
       successive column means: rows that charge differ from their neighbours;
     - drift: log of the share of the variance that lies in 8 x 8 block means around their mean.
 
+    Wholly black rows and columns at the border are left out: a drifting stage shows what lies beside the
+    specimen.
+
     Args:
         pixels: ``height x width`` as acquired.
         grey: the same in [0, 1], as the model sees them.
@@ -45,6 +48,8 @@ def frame_statistics(pixels: Pixels, grey: NDArray[np.float32]) -> NDArray[np.fl
     Returns:
         One number for each of :data:`STATISTICS`.
     """
+    seen = _inside_black_borders(pixels)
+    pixels, grey = pixels[seen], grey[seen]
     full = int(np.iinfo(pixels.dtype).max)
     variance = float(grey.var())
     scale = max(variance, _POWER_FLOOR)
@@ -59,6 +64,15 @@ def frame_statistics(pixels: Pixels, grey: NDArray[np.float32]) -> NDArray[np.fl
         np.log(_block_variance(grey) / scale + _POWER_FLOOR),
     ]
     return np.asarray(found, np.float64)
+
+
+def _inside_black_borders(pixels: Pixels) -> tuple[slice, slice]:
+    """Without the rows and columns at the border that are wholly black; all of a frame that is."""
+    spans = []
+    for axis in (1, 0):
+        lit = np.flatnonzero(pixels.any(axis=axis))
+        spans.append(slice(int(lit[0]), int(lit[-1]) + 1) if len(lit) else slice(None))
+    return spans[0], spans[1]
 
 
 def _octave_powers(grey: NDArray[np.float32]) -> list[float]:

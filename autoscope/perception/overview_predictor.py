@@ -113,7 +113,8 @@ class OverviewPredictor:
 
     def _mean(self, k: int) -> float:
         ignorance = IGNORANCE / (1 + self._count)
-        return float((self._sum[k] + ignorance * self._guess[k]) / (self._count + ignorance))
+        mean = float((self._sum[k] + ignorance * self._guess[k]) / (self._count + ignorance))
+        return min(max(mean, float(self._low[k])), float(self._high[k]))  # what is measured may be noisy
 
     def _even(self) -> Prediction:
         """The running mean, and what the fields scatter about it."""

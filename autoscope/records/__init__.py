@@ -1,7 +1,19 @@
 """The session on disk: append-only documents and pixels, crash-safe, readable while it grows."""
 
+from autoscope.records.census import (
+    CENSUS,
+    CENSUS_CSV,
+    INCLUSIONS_CSV,
+    Census,
+    CensusPoint,
+    CensusRow,
+    FittedSpectrum,
+    LargestInclusion,
+    WorstField,
+)
 from autoscope.records.commands import Command, CommandTail, send_command
 from autoscope.records.documents import (
+    CandidatesDocument,
     CommandDocument,
     DecisionDocument,
     Document,
@@ -15,6 +27,7 @@ from autoscope.records.documents import (
     LookDocument,
     ObservationDocument,
     ResumedDocument,
+    SpectrumDocument,
     StartedDocument,
     StateDocument,
     WarningDocument,
@@ -22,6 +35,7 @@ from autoscope.records.documents import (
 from autoscope.records.events import DocumentTail
 from autoscope.records.folder import CONFIG, EVENTS, PIXELS, REPORT, RESULT, replace_file
 from autoscope.records.models import (
+    CandidateRecord,
     CommandName,
     DriverRecord,
     FinishReason,
@@ -48,12 +62,20 @@ from autoscope.records.result import (
 from autoscope.records.writer import SessionWriter
 
 __all__ = [
+    "CENSUS",
+    "CENSUS_CSV",
     "CONFIG",
     "EVENTS",
+    "INCLUSIONS_CSV",
     "NEVER_FINISHED",
     "PIXELS",
     "REPORT",
     "RESULT",
+    "CandidateRecord",
+    "CandidatesDocument",
+    "Census",
+    "CensusPoint",
+    "CensusRow",
     "Command",
     "CommandDocument",
     "CommandName",
@@ -65,6 +87,7 @@ __all__ = [
     "EstimateDocument",
     "FinishReason",
     "FinishedDocument",
+    "FittedSpectrum",
     "FocusDocument",
     "FrameDocument",
     "InclusionResult",
@@ -73,6 +96,7 @@ __all__ = [
     "LabelAnswerDocument",
     "LabelChoiceDocument",
     "LabelCounts",
+    "LargestInclusion",
     "LookDocument",
     "MicroscopeRecord",
     "ObservationDocument",
@@ -82,6 +106,7 @@ __all__ = [
     "SessionResult",
     "SessionView",
     "SessionWriter",
+    "SpectrumDocument",
     "SpentRecord",
     "SpentResult",
     "StartedDocument",
@@ -89,6 +114,7 @@ __all__ = [
     "TargetRecord",
     "Tier",
     "WarningDocument",
+    "WorstField",
     "build_result",
     "finished_document",
     "label_session",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, FiniteFloat, TypeAdapter
 
 from autoscope.records.models import (
+    CandidateRecord,
     CommandName,
     DriverRecord,
     FinishReason,
@@ -128,6 +129,42 @@ class ObservationDocument(_Stamped):
     value: NumberOrNone = None
     predicted: NumberOrNone = None
     note: str = ""
+    variance: NumberOrNone = None
+    extra_s: FiniteFloat = 0.0
+
+
+class SpectrumDocument(_Stamped):
+    """A spectrum of a feature is on disk. ``spectrum`` is its index in session.h5."""
+
+    type: Literal["spectrum"] = "spectrum"
+    spectrum: int
+    step: int
+    field: int
+    feature: int
+    x_um: FiniteFloat
+    y_um: FiniteFloat
+    live_s: FiniteFloat
+    real_s: FiniteFloat
+    took_s: FiniteFloat
+    looks: int
+    counts: int
+    propensity: Annotated[FiniteFloat, Field(gt=0, le=1)]
+    class_name: str = Field(alias="class")
+    class_probability: FiniteFloat
+    ev_per_channel: FiniteFloat
+    offset_ev: FiniteFloat
+    note: str = ""
+    driver: DriverRecord
+
+
+class CandidatesDocument(_Stamped):
+    """The features of a field that could get a spectrum, written together with its observations."""
+
+    type: Literal["candidates"] = "candidates"
+    step: int
+    field: int
+    area_um2: FiniteFloat
+    candidates: tuple[CandidateRecord, ...]
 
 
 class LookDocument(_Stamped):
@@ -243,6 +280,8 @@ Document = (
     | ObservationDocument
     | LookDocument
     | InclusionsDocument
+    | SpectrumDocument
+    | CandidatesDocument
     | EstimateDocument
     | CommandDocument
     | WarningDocument

@@ -134,6 +134,38 @@ class InclusionResult(Record):
     eds_live_s: FiniteFloat = 0.0
 
 
+class CandidateRecord(InclusionResult):
+    """A feature of a field that could get a spectrum, with all that a census needs of it.
+
+    Attributes:
+        feature: its number on the field, counted from 0.
+        feret_um: largest distance between two parallels that touch it.
+        aspect: of the rectangle of smallest width around it: length over width.
+        area_um2: of the part on the field.
+        weight: how many features it stands for, those that the field's edge cuts included.
+        image: image class to probability, the candidate classes alone.
+        image_class: the most probable of them.
+        prior: class to probability before the spectrum, fixed before the draw.
+        propensity: probability with which it got a spectrum.
+        observed: class that its spectrum showed; None: it got none.
+        posterior: class to probability after the spectrum, those below 0.001 left out.
+        elements: atomic fractions by the spectrum, of the elements that it shows; matrix included.
+    """
+
+    feature: int
+    feret_um: FiniteFloat
+    aspect: FiniteFloat
+    area_um2: FiniteFloat
+    weight: FiniteFloat
+    image: dict[str, FiniteFloat]
+    image_class: str
+    prior: dict[str, FiniteFloat]
+    propensity: Annotated[FiniteFloat, Field(gt=0, le=1)]
+    observed: str | None = None
+    posterior: dict[str, FiniteFloat] = Field(default_factory=dict)
+    elements: dict[str, FiniteFloat] = Field(default_factory=dict)
+
+
 class LabelCounts(Record):
     """Label requests of a session."""
 

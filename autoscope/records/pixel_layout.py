@@ -2,7 +2,8 @@
 
 Layout: root attribute ``schema``; ``/fields/<array>`` with scalars as attributes; for each purpose
 ``/frames/<purpose>/pixels`` (``n x height x width``), ``table`` (one row a frame) and, once there are class
-maps, ``labels`` (``n x height x width`` uint8) with ``label_shape`` (``n x 2``, 0 where there is none).
+maps, ``labels`` (``n x height x width`` uint8) with ``label_shape`` (``n x 2``, 0 where there is none). Once
+there are spectra, ``/spectra/counts`` (``n x channels``) and ``/spectra/spectrum`` (``n``, their indices).
 
 Single writer, multiple readers (HDF5 SWMR): the structure is fixed while the file is open, data are only
 added, and a reader sees a consistent file however the writer ends. Whenever the structure has to change
@@ -173,3 +174,35 @@ def put_labels(group: h5py.Group, row: int, labels: NDArray[np.uint8]) -> None:
     group["labels"].flush()
     group["label_shape"][row] = height, width
     group["label_shape"].flush()
+
+
+def create_spectra(file: h5py.File, channels: int) -> h5py.Group:
+    """Creates the empty datasets of spectra."""
+    group = file.create_group("spectra")
+    group.create_dataset(
+        "counts", (0, channels), np.uint32, maxshape=(None, channels), chunks=(1, channels),
+        compression="gzip", compression_opts=1,
+    )  # fmt: skip
+    group.create_dataset("spectrum", (0,), np.int64, maxshape=(None,), chunks=(256,))
+    return group
+
+
+def put_spectrum(group: h5py.Group, index: int, counts: NDArray[np.integer]) -> None:
+    """Appends a spectrum; its index last, which is what makes it count."""
+    row = len(group["spectrum"])
+    group["counts"].resize(row + 1, 0)
+    group["counts"][row] = counts
+    group["counts"].flush()
+    group["spectrum"].resize(row + 1, 0)
+    group["spectrum"][row] = index
+    group["spectrum"].flush()
+
+
+def copy_spectra(source: h5py.File, target: h5py.File, keep: Callable[[int], bool]) -> None:
+    """Copies the spectra to be kept, where there are any."""
+    if "spectra" not in source:
+        return
+    group = create_spectra(target, source["spectra"]["counts"].shape[1])
+    for row, index in enumerate(source["spectra"]["spectrum"][:].tolist()):
+        if keep(index):
+            put_spectrum(group, index, source["spectra"]["counts"][row])

@@ -98,3 +98,16 @@ def read_labels(file: h5py.File, index: int) -> NDArray[np.uint8] | None:
         return None
     height, width = (int(n) for n in group["label_shape"][row])
     return np.asarray(group["labels"][row, :height, :width], np.uint8) if height else None
+
+
+def read_spectrum(file: h5py.File, index: int) -> NDArray[np.int64]:
+    """The counts of a spectrum, ``channels``.
+
+    Raises:
+        RecordError: no such spectrum.
+    """
+    if "spectra" in file:
+        rows = np.flatnonzero(file["spectra"]["spectrum"][:] == index)
+        if len(rows):
+            return np.asarray(file["spectra"]["counts"][int(rows[0])], np.int64)
+    raise RecordError(f"{file.filename} has no spectrum {index}")

@@ -20,9 +20,12 @@ from autoscope.records.pixel_layout import (
     OPEN,
     FrameLayout,
     copy_frames,
+    copy_spectra,
     create_frames,
+    create_spectra,
     layout_of,
     put_labels,
+    put_spectrum,
     table_row,
 )
 from autoscope.records.pixel_reading import find_frame, open_for_reading
@@ -39,6 +42,7 @@ class PixelFile:
     Args:
         path: a file made by `create_pixels`; what a killed process left behind is salvaged.
         acknowledged: the frames to keep; None keeps all.
+        spectra: the spectra to keep; None keeps all.
 
     Attributes:
         dropped: how many frames were left out when the file was opened.
@@ -47,14 +51,19 @@ class PixelFile:
         RecordError: the file is missing or damaged, lacks an acknowledged frame, or cannot be written.
     """
 
-    def __init__(self, path: Path, acknowledged: frozenset[int] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        acknowledged: frozenset[int] | None = None,
+        spectra: frozenset[int] | None = None,
+    ) -> None:
         self._path = path
         self._broken = False
         with open_for_reading(path) as source:
             if acknowledged is not None:
                 _check_complete(source, acknowledged)
             self._file: h5py.File | None = None
-            self.dropped = self._rewrite(source, {}, acknowledged)
+            self.dropped = self._rewrite(source, {}, acknowledged, spectra)
 
     def add_frame(self, index: int, frame: Frame, purpose: str, field: int | None) -> None:
         """Adds a frame; returns when it is on disk.
@@ -91,6 +100,25 @@ class PixelFile:
             self._make_label_room(file, index, labels)
         with self._writing(2 * labels.nbytes) as file:
             put_labels(*find_frame(file, index), labels)
+            _sync(file)
+
+    def add_spectrum(self, index: int, counts: NDArray[np.integer]) -> None:
+        """Adds a spectrum; returns when it is on disk.
+
+        Raises:
+            RecordError: the disk refuses, or it has other channels than the spectra before.
+        """
+        with self._writing() as file:
+            if "spectra" not in file:
+                self._rewrite(file, {}, None, channels=len(counts))
+        with self._writing(counts.nbytes) as file:
+            channels = file["spectra"]["counts"].shape[1]
+            if len(counts) != channels:
+                raise RecordError(
+                    f"a spectrum has {len(counts)} channels, the session's spectra have {channels}: the EDS"
+                    " detector's settings must not change within a session"
+                )
+            put_spectrum(file["spectra"], index, counts)
             _sync(file)
 
     def close(self) -> None:
@@ -144,7 +172,12 @@ class PixelFile:
             self._rewrite(file, {group.name.rsplit("/", 1)[1]: replace(layout, label_shape=room)}, None)
 
     def _rewrite(
-        self, source: h5py.File, changes: Mapping[str, FrameLayout], acknowledged: frozenset[int] | None
+        self,
+        source: h5py.File,
+        changes: Mapping[str, FrameLayout],
+        acknowledged: frozenset[int] | None,
+        spectra: frozenset[int] | None = None,
+        channels: int | None = None,
     ) -> int:
         """Writes the file anew with other layouts and renames it over the old one.
 
@@ -159,6 +192,9 @@ class PixelFile:
             file = h5py.File(draft, "w", **OPEN)
             _reserve(file, size)
             dropped = _copy(source, file, changes, keep)
+            copy_spectra(source, file, (lambda _: True) if spectra is None else spectra.__contains__)
+            if channels is not None:
+                create_spectra(file, channels)
             file.swmr_mode = True
             _sync(file)
             draft.replace(self._path)

@@ -13,7 +13,13 @@ from autoscope.core import Frame, RecordError
 from autoscope.records.documents import Document, FrameDocument
 from autoscope.records.events import is_being_written, read_events
 from autoscope.records.folder import CONFIG, EVENTS, PIXELS, require_session
-from autoscope.records.pixel_reading import open_for_reading, read_frame, read_frames, read_labels
+from autoscope.records.pixel_reading import (
+    open_for_reading,
+    read_frame,
+    read_frames,
+    read_labels,
+    read_spectrum,
+)
 from autoscope.records.result import SessionResult, build_result
 
 
@@ -98,6 +104,15 @@ class SessionView:
         """
         with open_for_reading(self.folder / PIXELS) as file:
             return read_labels(file, index)
+
+    def spectrum(self, index: int) -> NDArray[np.int64]:
+        """The counts of a spectrum (``channels``) by its index in the session.
+
+        Raises:
+            RecordError: there is no such spectrum, or the file is damaged.
+        """
+        with open_for_reading(self.folder / PIXELS) as file:
+            return read_spectrum(file, index)
 
 
 def open_session(path: Path | str) -> SessionView:

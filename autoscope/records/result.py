@@ -11,6 +11,7 @@ from pydantic import Field
 
 from autoscope.core import RecordError
 from autoscope.records.documents import (
+    CandidatesDocument,
     Document,
     EstimateDocument,
     FinishedDocument,
@@ -20,6 +21,7 @@ from autoscope.records.documents import (
     LabelAnswerDocument,
     LabelChoiceDocument,
     ResumedDocument,
+    SpectrumDocument,
     StartedDocument,
     WarningDocument,
 )
@@ -140,10 +142,24 @@ def build_result(documents: Sequence[Document]) -> SessionResult:
         model=started.model,
         spent=SpentResult(**{**spent.model_dump(), "wall_time_s": wall_time_s}),
         quantities=quantities,
-        inclusions=tuple(i for d in documents if isinstance(d, InclusionsDocument) for i in d.inclusions),
+        inclusions=_inclusions(documents),
         labels=_label_counts(documents),
         warnings=tuple(dict.fromkeys(warnings)),
     )
+
+
+def _inclusions(documents: Sequence[Document]) -> tuple[InclusionResult, ...]:
+    """All that were seen whole; with EDS by the spectrum's class, or the likeliest where there is none."""
+    found: list[InclusionResult] = []
+    for document in documents:
+        if isinstance(document, InclusionsDocument):
+            found += document.inclusions
+        elif isinstance(document, CandidatesDocument):
+            whole = (c for c in document.candidates if c.weight > 0)
+            found += [
+                InclusionResult(**c.model_dump(include=set(InclusionResult.model_fields))) for c in whole
+            ]
+    return tuple(found)
 
 
 def _label_counts(documents: Sequence[Document]) -> LabelCounts:
@@ -176,7 +192,10 @@ def _nothing_known(target: TargetRecord, started: StartedDocument) -> QuantityRe
 
 def _last_spent(documents: Sequence[Document]) -> SpentRecord:
     for document in reversed(documents):
-        if isinstance(document, FrameDocument | FocusDocument) and document.driver is not None:
+        if (
+            isinstance(document, FrameDocument | FocusDocument | SpectrumDocument)
+            and document.driver is not None
+        ):
             return document.driver.spent
     return SpentRecord()
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoscope.core import ConfigurationError, Frame
-from autoscope.records.documents import Document, FrameDocument
+from autoscope.records.documents import Document, FrameDocument, SpectrumDocument
 from autoscope.records.events import EventLog
 from autoscope.records.folder import (
     CONFIG,
@@ -45,8 +45,10 @@ class SessionWriter:
         self.folder = folder
         self._log = log
         acknowledged = frozenset(d.frame for d in log.documents if isinstance(d, FrameDocument))
+        spectra = frozenset(d.spectrum for d in log.documents if isinstance(d, SpectrumDocument))
         self._next_frame = max(acknowledged, default=-1) + 1
-        self._pixels = PixelFile(folder / PIXELS, acknowledged)
+        self._next_spectrum = max(spectra, default=-1) + 1
+        self._pixels = PixelFile(folder / PIXELS, acknowledged, spectra)
         self.dropped_frames = self._pixels.dropped
 
     @classmethod
@@ -131,6 +133,17 @@ class SessionWriter:
             RecordError: the disk refuses, the writer is closed, or there is no such frame.
         """
         self._pixels.add_labels(frame_index, labels)
+
+    def add_spectrum(self, counts: NDArray[np.integer]) -> int:
+        """Puts a spectrum on disk and returns its index, for the `SpectrumDocument` that acknowledges it.
+
+        Raises:
+            RecordError: the disk refuses, the writer is closed, or it has other channels than those before.
+        """
+        index = self._next_spectrum
+        self._pixels.add_spectrum(index, counts)
+        self._next_spectrum = index + 1
+        return index
 
     def write_result(self, result: SessionResult) -> None:
         """Writes ``result.json`` atomically.

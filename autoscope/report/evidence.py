@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from autoscope.core import RecordError
 from autoscope.records import (
+    CENSUS,
+    Census,
     DecisionDocument,
     Document,
     EstimateDocument,
@@ -80,6 +83,7 @@ class Evidence:
         visits: in the order in which they were decided.
         overview: the overview's frames.
         progress: one for each target.
+        census: of a session with EDS, where it was written; None otherwise.
     """
 
     view: SessionView
@@ -92,6 +96,7 @@ class Evidence:
     visits: tuple[Visit, ...]
     overview: tuple[FrameDocument, ...]
     progress: tuple[Progress, ...]
+    census: Census | None = None
 
     @property
     def targets(self) -> tuple[TargetRecord, ...]:
@@ -142,7 +147,25 @@ def gather(view: SessionView) -> Evidence:
         visits=_visits(documents, started.targets, [q.estimate for q in result.quantities], fields["weight"]),
         overview=tuple(d for d in documents if isinstance(d, FrameDocument) and d.purpose == "overview"),
         progress=tuple(_progress(documents, k) for k in range(len(started.targets))),
+        census=_census(view),
     )
+
+
+def _census(view: SessionView) -> Census | None:
+    """The census beside the records.
+
+    Raises:
+        RecordError: it is damaged.
+    """
+    path = view.folder / CENSUS
+    if not path.exists():
+        return None
+    try:
+        return Census.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise RecordError(
+            f"{path} cannot be read ({error}): delete it; autoscope report makes it anew"
+        ) from error
 
 
 def _visits(

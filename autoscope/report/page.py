@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from autoscope.core import RecordError
 from autoscope.records import NEVER_FINISHED, KindRecord
+from autoscope.report.census import CensusSection, census_section
 from autoscope.report.convergence import draw_convergence
 from autoscope.report.evidence import Evidence, Visit
 from autoscope.report.explained import ExplainedField
@@ -93,7 +94,8 @@ def render_page(evidence: Evidence, explained: Sequence[ExplainedField] = ()) ->
         truth=started.model.kind == "truth",
         unfinished_raster=started.policy.kind == "raster" and not _census(evidence),
         overview=bool(evidence.overview),
-        inclusions=_inclusions(evidence),
+        inclusions=() if evidence.census is not None else _inclusions(evidence),
+        census=_census_section(evidence),
         unfamiliar=unfamiliar_fields(evidence),
         explained=explained,
     )  # fmt: skip
@@ -216,6 +218,12 @@ def _cost(evidence: Evidence) -> tuple[tuple[str, str, str], ...]:
     if spent.spectra:
         rows.append(("EDS live time", duration(spent.eds_live_s), f"{count(spent.spectra)} spectra"))
     return tuple(rows)
+
+
+def _census_section(evidence: Evidence) -> CensusSection | None:
+    if evidence.census is None:
+        return None
+    return census_section(evidence.census, draw_background(evidence.view, evidence.fields, evidence.overview))
 
 
 def _inclusions(evidence: Evidence) -> tuple[tuple[str, str, str, str], ...]:

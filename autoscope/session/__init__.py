@@ -20,6 +20,8 @@ from autoscope.session.progress import Listener, Progress, TimeLeft, half_width,
 from autoscope.session.quantities import FieldMap, Inclusion, TargetMeasure, Value
 from autoscope.session.runner import SessionRunner
 from autoscope.session.settings import FaultPolicy, FocusPolicy, RecoveryPolicy, SessionSettings
+from autoscope.session.spectroscopy import Spectroscopy, SpectrumPlan
+from autoscope.session.trade import Trade
 from autoscope.session.watchdog import Watchdog
 
 __all__ = [
@@ -50,8 +52,11 @@ __all__ = [
     "SessionParts",
     "SessionRunner",
     "SessionSettings",
+    "Spectroscopy",
+    "SpectrumPlan",
     "TargetMeasure",
     "TimeLeft",
+    "Trade",
     "ValidSource",
     "Value",
     "Watchdog",

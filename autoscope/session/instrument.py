@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from autoscope.core import (
@@ -25,6 +25,7 @@ from autoscope.session.measurer import Measurement, Measurer
 from autoscope.session.recovery import REFUSALS, Recovery
 from autoscope.session.second_look import Again, SecondLook
 from autoscope.session.settings import SessionSettings
+from autoscope.session.spectra import FieldSpectra, KnownSpectrum, SpectrumCollector
 from autoscope.survey import Decision, FieldGrid, Outcome
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class InFlight:
     """A frame that was taken and not yet measured; ``frame`` is None where none could be taken.
 
     ``again`` is what was done of a second look before the session was interrupted.
+    With EDS ``spectra`` holds what was taken on the field while the stage stood there.
     """
 
     decision: Decision
@@ -45,6 +47,7 @@ class InFlight:
     index: int | None
     note: str = ""
     again: Again | None = None
+    spectra: FieldSpectra | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,7 @@ class InstrumentSource:
         control: the operator's wishes.
         before_acquire: called when the travelling time has been used and the next frame is about to be
             taken; the runner writes the running estimate there.
+        collector: reads frames at once and takes spectra before the stage leaves; None: no EDS.
     """
 
     def __init__(
@@ -176,10 +180,12 @@ class InstrumentSource:
         measurer: Measurer,
         control: SessionControl,
         before_acquire: Callable[[], None],
+        collector: SpectrumCollector | None = None,
     ) -> None:
         self._imaging, self._grid, self._measurer = imaging, grid, measurer
         self._control, self._before_acquire = control, before_acquire
         self._looks = SecondLook(imaging, measurer, imaging.settings.unfamiliar)
+        self._collector = collector
         self._in_flight: InFlight | None = None
         self._next: Decision | None = None
         self._underway = False
@@ -198,9 +204,14 @@ class InstrumentSource:
         read, self._read = self._read, None
         return read
 
-    def take_up(self, in_flight: InFlight) -> None:
-        """Goes on with a frame that an interrupted session had stored and not measured."""
-        self._in_flight = in_flight
+    def take_up(self, in_flight: InFlight, known: Mapping[int, KnownSpectrum] | None = None) -> None:
+        """Goes on with a frame that an interrupted session had stored and not measured.
+
+        Args:
+            in_flight: the frame.
+            known: feature to the spectrum that was stored of it.
+        """
+        self._in_flight = self._with_spectra(in_flight, known or {})
 
     def end(self) -> None:
         """The session ends: no field is looked at twice any more."""
@@ -241,14 +252,20 @@ class InstrumentSource:
             self._in_flight = InFlight(decision, None, None, self._unreachable)
             return
         try:
-            self._in_flight = self._imaging.recovery.attempt(
+            taken = self._imaging.recovery.attempt(
                 f"field {decision.field}", lambda: self._visit(decision), lambda: self._visit_again(decision)
             )
+            self._in_flight = self._with_spectra(taken, {})
             self._failed_in_a_row = 0
         except REFUSALS:
             raise
         except InstrumentError as error:
             self._in_flight = self._given_up(decision, error)
+
+    def _with_spectra(self, taken: InFlight, known: Mapping[int, KnownSpectrum]) -> InFlight:
+        if self._collector is None or taken.frame is None:
+            return taken
+        return replace(taken, spectra=self._collector.collect(taken.decision, taken.frame, known))
 
     def _visit(self, decision: Decision) -> InFlight:
         if self._failure is not None:
@@ -282,7 +299,9 @@ class InstrumentSource:
         taken = self._in_flight
         if taken is None or taken.decision.step != decision.step:
             raise InstrumentError(f"no frame was taken for step {decision.step}")
-        if taken.frame is None or taken.index is None:
+        if taken.spectra is not None and self._collector is not None:
+            outcome = self._close_spectra(taken, taken.spectra, self._collector)
+        elif taken.frame is None or taken.index is None:
             outcome = Outcome(None, taken.note)
             self._imaging.journal.observation(decision, outcome)
         else:
@@ -290,6 +309,17 @@ class InstrumentSource:
         self._in_flight = None
         if self._next is not None and not self._underway:
             self.go(self._next)
+        return outcome
+
+    def _close_spectra(self, taken: InFlight, spectra: FieldSpectra, collector: SpectrumCollector) -> Outcome:
+        """Writes down the values of a field on which spectra were drawn, and learns from it."""
+        if taken.frame is not None and taken.index is not None:
+            self._imaging.focus.saw(sharpness(taken.frame.pixels))
+            self._imaging.journal.labels(taken.index, spectra.sight.field.labels)
+        outcome, candidates = collector.close(taken.decision, spectra, taken.note)
+        area_um2 = spectra.sight.field.area_um2
+        journal = self._imaging.journal
+        journal.observation(taken.decision, outcome, candidates=candidates, area_um2=area_um2)
         return outcome
 
     def _measured(self, taken: InFlight, frame: Frame, index: int) -> Outcome:

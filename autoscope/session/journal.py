@@ -8,9 +8,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscope.core import Frame, StagePosition
+from autoscope.core import Frame, Spectrum, StagePosition
 from autoscope.microscope import DriverState, FocusResult, Spent
 from autoscope.records import (
+    CandidateRecord,
+    CandidatesDocument,
     Command,
     CommandDocument,
     DecisionDocument,
@@ -26,6 +28,7 @@ from autoscope.records import (
     ObservationDocument,
     QuantityResult,
     SessionWriter,
+    SpectrumDocument,
     SpentRecord,
     StateDocument,
     Tier,
@@ -147,15 +150,45 @@ class Journal:
             )
         )
 
+    def spectrum(
+        self, decision: Decision, feature: int, spectrum: Spectrum, *, took_s: float, looks: int,
+        propensity: float, class_name: str, class_probability: float, state: DriverState, note: str = "",
+    ) -> None:  # fmt: skip
+        """Stores a spectrum, then acknowledges it."""
+        index = self._writer.add_spectrum(spectrum.counts)
+        self._writer.append(
+            SpectrumDocument(
+                spectrum=index, step=decision.step, field=decision.field, feature=feature,
+                x_um=spectrum.position.x_um, y_um=spectrum.position.y_um, live_s=spectrum.live_s,
+                real_s=spectrum.real_s, took_s=took_s, looks=looks, counts=int(spectrum.counts.sum()),
+                propensity=propensity, class_name=class_name, class_probability=class_probability,
+                ev_per_channel=spectrum.ev_per_channel, offset_ev=spectrum.offset_ev, note=note,
+                driver=driver_record(state),
+            )
+        )  # fmt: skip
+
     def observation(
         self,
         decision: Decision,
         outcome: Outcome,
         inclusions: Sequence[Inclusion] = (),
         looks: Sequence[LookDocument] = (),
+        candidates: tuple[CandidateRecord, ...] | None = None,
+        area_um2: float = 0.0,
     ) -> None:
-        """The values of a field, all targets in one write: a step is done when this is on disk."""
-        documents: list[LookDocument | ObservationDocument | InclusionsDocument] = [*looks]
+        """The values of a field, all targets in one write: a step is done when this is on disk.
+
+        Args:
+            decision: why the field was visited.
+            outcome: what came of it.
+            inclusions: that were counted, where no spectra are taken.
+            looks: what was thought of frames that the model does not know.
+            candidates: the features that could get a spectrum, where spectra are taken.
+            area_um2: specimen area in the field, with ``candidates``.
+        """
+        documents: list[LookDocument | ObservationDocument | InclusionsDocument | CandidatesDocument] = [
+            *looks
+        ]
         for number, target in enumerate(self._targets):
             value = None if outcome.value is None else float(outcome.value[number])
             documents.append(
@@ -167,6 +200,14 @@ class Journal:
                     value=value,
                     predicted=float(decision.predicted[number]),
                     note=outcome.note,
+                    variance=None if outcome.variance is None else float(outcome.variance[number]),
+                    extra_s=outcome.extra_s,
+                )
+            )
+        if candidates is not None:
+            documents.append(
+                CandidatesDocument(
+                    step=decision.step, field=decision.field, area_um2=area_um2, candidates=candidates
                 )
             )
         if inclusions:

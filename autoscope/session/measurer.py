@@ -49,6 +49,9 @@ class Measurer(Protocol):
     def measure(self, frame: Frame, field: int) -> Measurement:
         """Measures every target on one field's frame."""
 
+    def see(self, frame: Frame, field: int) -> FieldMap:
+        """Recognises the classes of one field's frame, with their probabilities where the model has them."""
+
 
 class ValidSource(Protocol):
     """Knows which pixels of a field are specimen."""
@@ -99,14 +102,24 @@ class MaskReader:
         probability: NDArray[np.float16] | None = None,
     ) -> Measurement:
         """Measures every target on one field's class map, ``height x width``."""
+        seen = self.see(labels, pixel_nm, field, probability)
+        return measured(labels, [measure.value(seen) for measure in self._measures])
+
+    def see(
+        self,
+        labels: NDArray[np.uint8],
+        pixel_nm: float,
+        field: int,
+        probability: NDArray[np.float16] | None = None,
+    ) -> FieldMap:
+        """A class map, ``height x width``, with where it lies and what of it is specimen."""
         grid, rectangle = self._grid, self._grid.rectangle(field)
         valid = None
         if self._valid is not None and grid.valid_fraction[field] < 1:
             valid = self._valid.valid_window(rectangle, (labels.shape[0], labels.shape[1]))
-        seen = FieldMap(
+        return FieldMap(
             labels, self._class_names, pixel_nm, valid, rectangle, grid.area_um2(field), probability
         )
-        return measured(labels, [measure.value(seen) for measure in self._measures])
 
 
 class SegmentingMeasurer:
@@ -154,3 +167,8 @@ class SegmentingMeasurer:
             look=None if field in self._part else found.look,  # no model was made for what is no specimen
             probability=found.probability if self._keep else None,
         )
+
+    def see(self, frame: Frame, field: int) -> FieldMap:
+        """Recognises the classes of one field's frame, with their probabilities."""
+        found = self._segmenter.segment(frame.pixels, frame.imaging.pixel_nm, probability=True)
+        return self._reader.see(found.labels, found.pixel_nm, field, found.probability)

@@ -10,16 +10,18 @@ from autoscope.microscope import Microscope
 from autoscope.session.labelling import Labelling
 from autoscope.session.measurer import Measurer
 from autoscope.session.settings import SessionSettings
+from autoscope.session.spectroscopy import Spectroscopy
 from autoscope.survey import FieldGrid, Survey
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What exists only after the overview: the frozen model and the survey with its predictor."""
+    """What exists only after the overview: the frozen model, the survey with its predictor, the EDS."""
 
     measurer: Measurer
     survey: Survey
     notes: tuple[str, ...] = ()
+    spectroscopy: Spectroscopy | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import numpy as np
 from autoscope.core import Frame, RecordError, Rectangle
 from autoscope.microscope import Microscope
 from autoscope.records import (
+    CandidatesDocument,
     DecisionDocument,
     Document,
     EstimateDocument,
@@ -19,6 +20,7 @@ from autoscope.records import (
     LabelChoiceDocument,
     ObservationDocument,
     SessionView,
+    SpectrumDocument,
     WarningDocument,
 )
 from autoscope.session.focus import FocusKeeper, sharpness
@@ -26,7 +28,9 @@ from autoscope.session.instrument import InFlight, InstrumentSource
 from autoscope.session.journal import driver_state
 from autoscope.session.labelling import Labelling
 from autoscope.session.second_look import Again
-from autoscope.survey import Decision, Outcome, Survey
+from autoscope.session.spectra import KnownSpectrum
+from autoscope.session.spectroscopy import Spectroscopy
+from autoscope.survey import Decision, FieldGrid, Outcome, Survey
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ class Past:
         states = [
             d.driver
             for d in self.documents
-            if isinstance(d, (FrameDocument, FocusDocument)) and d.driver is not None
+            if isinstance(d, (FrameDocument, FocusDocument, SpectrumDocument)) and d.driver is not None
         ]
         if states:
             microscope.restore(driver_state(states[-1]), self._exposures())
@@ -120,7 +124,10 @@ class Past:
         return tuple((step, field, self.view.frame(frames[field])) for step, field in sorted(left.items()))
 
     def take_up_frame(self, decision: Decision, source: InstrumentSource) -> bool:
-        """Hands the stored frame of a decision that was not measured yet back; False where there is none."""
+        """Hands the stored frame of a decision that was not measured yet back; False where there is none.
+
+        Spectra that were still to be taken on its field are taken.
+        """
         taken = self._taken(decision)
         if not taken:
             return False
@@ -130,7 +137,7 @@ class Past:
             again = Again(None, None)
             if second is not None:
                 again = Again(self.view.frame(second.frame), second.frame)
-        source.take_up(InFlight(decision, frame, taken[0].frame, again=again))
+        source.take_up(InFlight(decision, frame, taken[0].frame, again=again), self._spectra(decision))
         return True
 
     def looked_again(self, decision: Decision) -> bool:
@@ -144,6 +151,32 @@ class Past:
     def _taken(self, decision: Decision) -> list[FrameDocument]:
         """The frames of a decision's field, in order."""
         return [d for d in self._frames() if d.purpose == "field" and d.field == decision.field]
+
+    def teach(self, spectroscopy: Spectroscopy, grid: FieldGrid) -> None:
+        """Repeats what the spectroscopy had learnt, in its order."""
+        values: dict[int, list[ObservationDocument]] = {}
+        decisions = {d.step: d for d in self.documents if isinstance(d, DecisionDocument)}
+        for document in self.documents:
+            if isinstance(document, ObservationDocument):
+                values.setdefault(document.step, []).append(document)
+            elif isinstance(document, CandidatesDocument):
+                outcome = _outcome(values[document.step])
+                if outcome.value is not None and outcome.variance is not None:
+                    decided = decisions[document.step]
+                    predicted = np.array(decided.predicted, float)
+                    weight = float(grid.weight[document.field]) / decided.propensity
+                    spectroscopy.learn(
+                        weight, outcome.value - predicted, outcome.variance, document.candidates
+                    )
+
+    def _spectra(self, decision: Decision) -> dict[int, KnownSpectrum]:
+        return {
+            d.feature: KnownSpectrum(
+                self.view.spectrum(d.spectrum), d.live_s, d.took_s, d.ev_per_channel, d.offset_ev
+            )
+            for d in self.documents
+            if isinstance(d, SpectrumDocument) and d.step == decision.step
+        }
 
     def _frames(self) -> Sequence[FrameDocument]:
         return [d for d in self.documents if isinstance(d, FrameDocument)]
@@ -177,4 +210,6 @@ def _outcome(values: Sequence[ObservationDocument]) -> Outcome:
     numbers = [document.value for document in values]
     if any(number is None for number in numbers):
         return Outcome(None, values[0].note)
-    return Outcome(np.array(numbers, float), values[0].note)
+    variances = [document.variance for document in values]
+    known = None if any(v is None for v in variances) else np.array(variances, float)
+    return Outcome(np.array(numbers, float), values[0].note, known, values[0].extra_s)

@@ -15,6 +15,7 @@ from autoscope.session.overview import overview_tiles
 from autoscope.session.parts import SessionParts
 from autoscope.session.past import Past
 from autoscope.session.progress import Listener, Progress, time_left
+from autoscope.session.spectra import SpectrumCollector
 from autoscope.survey import Decision, QuantityState, Survey, step
 
 
@@ -111,10 +112,18 @@ class SessionRunner:
         parts, past = self._parts, self._past
         prepared = parts.prepare(frames)
         self._survey = prepared.survey
+        collector = None
+        if prepared.spectroscopy is not None:
+            if past is not None:
+                past.teach(prepared.spectroscopy, parts.grid)
+            collector = SpectrumCollector(
+                self._imaging.microscope, self._imaging.recovery, self._journal, parts.grid,
+                prepared.measurer, prepared.spectroscopy, parts.settings.recovery.on_failure,
+            )  # fmt: skip
         if parts.labelling is not None:
             self._survey.correct_with(parts.labelling.correction)
         self._source = InstrumentSource(
-            self._imaging, parts.grid, prepared.measurer, self._control, self._log_estimate
+            self._imaging, parts.grid, prepared.measurer, self._control, self._log_estimate, collector
         )
         said = frozenset[str]() if past is None else past.warnings
         for note in (*parts.warnings, *prepared.notes):

@@ -19,6 +19,7 @@ from autoscope.survey.protocols import (
     SurveyView,
     Target,
 )
+from autoscope.survey.spending import ExtraCost
 from autoscope.survey.statistics import Statistics
 from autoscope.survey.stepping import run, step
 from autoscope.survey.survey import Survey
@@ -29,6 +30,7 @@ __all__ = [
     "Correction",
     "Decision",
     "ExpertCorrection",
+    "ExtraCost",
     "FieldGrid",
     "FieldSource",
     "FixedPredictor",

@@ -147,8 +147,9 @@ def fix_draw(
     fairness = 1 / float((units.totals(a) / chance).max())
     draws = []
     for k, target in enumerate(targets):
-        down = units.totals(a * (value[k] - target.low)) / chance
-        up = units.totals(a * (target.high - value[k])) / chance
+        least, most = target.measured_bounds
+        down = units.totals(a * (value[k] - least)) / chance
+        up = units.totals(a * (most - value[k])) / chance
         draws.append(
             Draw(
                 step=step,

@@ -33,6 +33,8 @@ class Target:
             intercept is one over the boundaries met for each micrometre. Fields, bounds, predictions and
             all that policies see are in the unit of the mean.
         one_feature: value of a field that holds one feature, where the quantity counts; 0 where not.
+        measured: lowest and highest result of measuring one field, where that is an unbiased estimate which
+            may lie outside of what is possible; None: the bounds.
     """
 
     quantity: str
@@ -46,6 +48,12 @@ class Target:
     scatter: float | None = None
     reciprocal: bool = False
     one_feature: float = 0.0
+    measured: tuple[float, float] | None = None
+
+    @property
+    def measured_bounds(self) -> tuple[float, float]:
+        """Lowest and highest result of measuring one field."""
+        return (self.low, self.high) if self.measured is None else self.measured
 
     @property
     def goal(self) -> Goal:
@@ -270,10 +278,14 @@ class Outcome:
         value: ``targets``, measured values; None where the field could not be measured. Such a field
             stays in the population at its worst case.
         note: why it could not be measured, or anything else worth recording.
+        variance: ``targets``, of values that are unbiased estimates of what the field holds; None: exact.
+        extra_s: seconds that the field took beyond travel and frame, such as for spectra.
     """
 
     value: NDArray[np.float64] | None
     note: str = ""
+    variance: NDArray[np.float64] | None = None
+    extra_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from autoscope.survey.protocols import (
 )
 from autoscope.survey.reporting import reported
 from autoscope.survey.sampling import Prepared, Sampled, Sampler
+from autoscope.survey.spending import ExtraCost
 from autoscope.survey.statistics import Statistics
 
 _Array = TypeVar("_Array", bound=NDArray[Any])
@@ -41,6 +42,7 @@ class _OpenDraw:
     Attributes:
         sampled: what was drawn.
         values: ``targets x k``, measured so far.
+        variance: ``targets x k``, of measured values that are estimates themselves.
         measured: ``k``, False for a field that could not be measured.
         decided: fields handed out.
         observed: fields that came back.
@@ -48,6 +50,7 @@ class _OpenDraw:
 
     sampled: Sampled
     values: NDArray[np.float64]
+    variance: NDArray[np.float64]
     measured: NDArray[np.bool_]
     decided: int = 0
     observed: int = 0
@@ -59,7 +62,7 @@ class _OpenDraw:
 
 def _opened(sampled: Sampled) -> _OpenDraw:
     shape = len(sampled.draws), len(sampled.draws[0].fields)
-    return _OpenDraw(sampled, np.zeros(shape), np.zeros(shape[1], bool))
+    return _OpenDraw(sampled, np.zeros(shape), np.zeros(shape), np.zeros(shape[1], bool))
 
 
 class Survey:
@@ -80,6 +83,7 @@ class Survey:
         travel_s: seconds for stage moves of these lengths (um, array in and out).
         visit_s: seconds of a visit apart from travel.
         start_xy_um: where the stage stands when the survey begins.
+        extra: what fields cost beyond that, where they do; it learns from the outcomes.
     """
 
     def __init__(
@@ -94,11 +98,13 @@ class Survey:
         travel_s: Callable[[NDArray[np.float64]], NDArray[np.float64]],
         visit_s: float,
         start_xy_um: tuple[float, float],
+        extra: ExtraCost | None = None,
     ) -> None:
         self._grid, self._targets, self._policy, self._predictor = grid, targets, policy, predictor
         exploration = statistics.exploration if policy.floored else 0.0
         self._exploration, self._sampler = exploration, Sampler(grid, targets, exploration, seed)
         self._travel_s, self._visit_s, self._xy_um = travel_s, visit_s, start_xy_um
+        self._extra = extra
         self._free = np.ones(len(grid), bool)
         self._names = tuple(f"{target.quantity} of {target.class_name}" for target in targets)
         self._trackers = tuple(QuantityTracker(len(grid), target.goal, statistics.tier) for target in targets)
@@ -236,14 +242,18 @@ class Survey:
             )
         values = None if outcome.value is None else np.asarray(outcome.value, float)
         if values is not None:
-            low, high = [t.low for t in self._targets], [t.high for t in self._targets]
+            low, high = zip(*(t.measured_bounds for t in self._targets), strict=True)
             check_values(values, low, high, step=decision.step, field=decision.field, names=self._names)
             self._predictor.update(decision.field, values)
+            if self._extra is not None:
+                self._extra.observe(decision.predicted, outcome.extra_s)
         self._pending.popleft()
         self._prepared = None
-        self._take(self._open[0], values)
+        self._take(self._open[0], values, outcome.variance)
 
-    def _take(self, draw: _OpenDraw, values: NDArray[np.float64] | None) -> None:
+    def _take(
+        self, draw: _OpenDraw, values: NDArray[np.float64] | None, variance: NDArray[np.float64] | None
+    ) -> None:
         place, missing = draw.observed, np.full(len(self._targets), np.nan)
         predicted = (fixed.predicted[place] for fixed in draw.sampled.draws)
         measured = missing if values is None else values
@@ -254,14 +264,17 @@ class Survey:
             self._measured += 1
             draw.values[:, draw.observed] = values
             draw.measured[draw.observed] = True
+            if variance is not None:
+                draw.variance[:, draw.observed] = variance
         if self._correction is not None:
             drawn, chance = draw.sampled.draws[0], float(draw.sampled.actual[place])
             self._correction.visited(drawn.step - 1, float(drawn.weight[place]), chance, values)
         draw.observed += 1
         if draw.observed == len(draw.fields):
             self._open.popleft()
-            for tracker, fixed, row in zip(self._trackers, draw.sampled.draws, draw.values, strict=True):
-                tracker.observe(fixed, row, draw.measured)
+            rows = zip(self._trackers, draw.sampled.draws, draw.values, draw.variance, strict=True)
+            for tracker, fixed, row, spread in rows:
+                tracker.observe(fixed, row, draw.measured, spread)
 
     def _unvisited(self) -> bool:
         unfinished = bool(self._open) and self._open[-1].decided < len(self._open[-1].fields)
@@ -287,9 +300,10 @@ class Survey:
             ]
         )
         shown = Prediction(_read_only(prediction.value), _read_only(prediction.spread))
+        cost_s = self._cost_s(remaining, prediction.value)
         wanted = np.array([t.goal.wanted(r.estimate) for t, r in zip(self._targets, readings, strict=True)])
         return SurveyView(
-            self._grid, _read_only(remaining), shown, _read_only(self._cost_s(remaining)), self._draws,
+            self._grid, _read_only(remaining), shown, _read_only(cost_s), self._draws,
             self._targets, _read_only(half_width), _read_only(wanted), self._exploration, self._past(),
         )  # fmt: skip
 
@@ -297,14 +311,22 @@ class Survey:
         columns, n = _read_only(self._came_back.rows).T, len(self._targets)
         return Past(columns[0].astype(np.intp), columns[1], columns[2 : 2 + n], columns[2 + n :])
 
-    def _cost_s(self, fields: NDArray[np.intp]) -> NDArray[np.float64]:
+    def _cost_s(self, fields: NDArray[np.intp], predicted: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Seconds of fields; ``predicted`` is of all fields."""
+        travel_s = self._way_s(fields)
+        return travel_s if self._extra is None else travel_s + self._extra.seconds(predicted[:, fields])
+
+    def _way_s(self, fields: NDArray[np.intp]) -> NDArray[np.float64]:
         dx, dy = self._grid.x_um[fields] - self._xy_um[0], self._grid.y_um[fields] - self._xy_um[1]
         return self._travel_s(np.hypot(dx, dy)) + self._visit_s
 
     def _hand_out(self, draw: _OpenDraw) -> Decision:
         place = draw.decided
         field = int(draw.fields[place])
-        cost_s = float(self._cost_s(draw.fields[place : place + 1])[0])
+        predicted = np.array([fixed.predicted[place] for fixed in draw.sampled.draws])
+        cost_s = float(self._way_s(draw.fields[place : place + 1])[0])
+        if self._extra is not None:
+            cost_s += float(self._extra.seconds(predicted))
         draw.decided += 1
         self._steps += 1
         self._free[field] = False
@@ -315,7 +337,7 @@ class Survey:
             field=field,
             propensity=float(draw.sampled.logged[place]),
             candidates=draw.sampled.candidates,
-            predicted=np.array([fixed.predicted[place] for fixed in draw.sampled.draws]),
+            predicted=predicted,
             predicted_cost_s=cost_s,
             reason=draw.sampled.reason,
             last_of_draw=draw.decided == len(draw.fields),

@@ -9,6 +9,7 @@ from autoscope.testing.beam_checks import BEAM_CHECKS
 from autoscope.testing.budget_checks import BUDGET_CHECKS
 from autoscope.testing.checks import Check, Site
 from autoscope.testing.ending_checks import ENDING_CHECKS
+from autoscope.testing.spectrum_checks import SPECTRUM_CHECKS
 from autoscope.testing.stage_checks import STAGE_CHECKS
 
 
@@ -23,7 +24,9 @@ def microscope_checks(site: Site | None = None) -> tuple[Check, ...]:
         The checks; each is called with a function that makes the microscope with an envelope and a
         budget, and raises `ConformanceError` where a promise is broken.
     """
-    attempts = (*STAGE_CHECKS, *BEAM_CHECKS, *ACQUISITION_CHECKS, *BUDGET_CHECKS, *ENDING_CHECKS)
+    attempts = (
+        *STAGE_CHECKS, *BEAM_CHECKS, *ACQUISITION_CHECKS, *SPECTRUM_CHECKS, *BUDGET_CHECKS, *ENDING_CHECKS,
+    )  # fmt: skip
     place = site or Site()
     return tuple(
         Check(attempt.__name__, inspect.cleandoc(attempt.__doc__ or attempt.__name__), place, attempt)

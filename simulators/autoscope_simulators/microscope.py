@@ -25,6 +25,7 @@ from autoscope.microscope import (
     Microscope,
     MicroscopeInfo,
     SimulatedClock,
+    SpectrumTest,
 )
 from autoscope_simulators.autofocus import BLUR_PER_STEP, Setting, as_result, find_focus, sharpness
 from autoscope_simulators.imperfections import Imperfections
@@ -182,16 +183,32 @@ class SimulatedMicroscope(Microscope):
         return pixels
 
     def _do_acquire_spectrum(self, live_s: float) -> Spectrum:
-        position, began_s, beam = self._stage.position(), self._clock.now_s(), self._beam
-        place, number = self._column.lands(position, began_s), self.spent.spectra + 1
+        return self._do_watch_spectrum((live_s,), lambda spectrum: True, (0.0, 0.0))
+
+    def _do_watch_spectrum(
+        self, looks_s: tuple[float, ...], enough: SpectrumTest, spot_um: tuple[float, float]
+    ) -> Spectrum:
+        began_s, beam = self._clock.now_s(), self._beam
+        spot = self._column.spot(self._stage.position(), spot_um)
+        place, number = self._column.lands(spot, began_s), self.spent.spectra + 1
         self._blanked = False
         try:
-            counts, axis = self._spectrometer.acquire(place, live_s, beam.kv, beam.current_pa, number)
-            real_s = self._spectrometer.real_s(place, live_s, beam.kv, beam.current_pa)
-            self._clock.sleep(self._timing.spectrum_overhead_s + real_s)
+            count, axis = self._spectrometer.counter(place, beam.kv, beam.current_pa, number)
+            self._clock.sleep(self._timing.spectrum_overhead_s)
+            counts, live_s, real_s = np.zeros(axis.channels, np.int64), 0.0, 0.0
+            for look_s in looks_s:
+                counts = counts + count(look_s - live_s)
+                taken_s = self._spectrometer.real_s(place, look_s - live_s, beam.kv, beam.current_pa)
+                self._clock.sleep(taken_s)
+                live_s, real_s = look_s, real_s + taken_s
+                so_far = Spectrum(
+                    counts, live_s, real_s, axis.ev_per_channel, axis.offset_ev, spot, beam, began_s
+                )
+                if look_s == looks_s[-1] or enough(so_far):
+                    break
         finally:
             self._blanked = True
-        return Spectrum(counts, live_s, real_s, axis.ev_per_channel, axis.offset_ev, position, beam, began_s)
+        return so_far
 
     def _do_autofocus(self) -> FocusResult:
         self._blanked, began_s = False, self._clock.now_s()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,6 +110,12 @@ class Column:
     def lands(self, position: StagePosition, time_s: float) -> tuple[float, float]:
         """Where a resting beam hits the specimen, drift included: ``(x_um, y_um)``."""
         return position.x_um + self._drift_x.at(time_s), position.y_um + self._drift_y.at(time_s)
+
+    def spot(self, position: StagePosition, spot_um: tuple[float, float]) -> StagePosition:
+        """Where on the stage the scan coils put a resting beam, with the magnification's error."""
+        scale = 1 + self._imperfections.pixel_size_error
+        dy_um = spot_um[1] * scale / math.cos(math.radians(position.tilt_deg))
+        return replace(position, x_um=position.x_um + spot_um[0] * scale, y_um=position.y_um + dy_um)
 
     def scan(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,9 @@ dense matrix does not let them reach far."""
 
 WINDOW_SIGMAS = 4.0
 """How far around the beam classes are looked at."""
+
+EDGE_UM = 2.0
+"""How far beyond the specimen's edge a place still counts as the edge's: as far as drift carries a beam."""
 
 KV_TOLERANCE = 0.05
 """By how much the beam energy may differ from the one that the specimen's spectra hold for, kV."""
@@ -51,6 +55,7 @@ class Spectrometer:
         Raises:
             InstrumentError: as :meth:`acquire`.
         """
+        place_um = self._onto(place_um)
         cube = self._specimen.eds_cube
         if cube is None:
             rate, _ = self._rate(place_um, kv, current_pa)
@@ -76,12 +81,43 @@ class Spectrometer:
         Raises:
             InstrumentError: there is no EDS data, none for this place or beam energy, or no more of it.
         """
+        count, axis = self.counter(place_um, kv, current_pa, number)
+        return count(live_s), axis
+
+    def counter(
+        self, place_um: tuple[float, float], kv: float, current_pa: float, number: int
+    ) -> tuple[Callable[[float], NDArray[np.int64]], EnergyAxis]:
+        """What counts on at a place: each call gives the counts of a further live time.
+
+        Args:
+            place_um: where the beam lands.
+            kv: beam energy.
+            current_pa: beam current.
+            number: of the spectrum, counted from 1; the same number gives the same counts.
+
+        Raises:
+            InstrumentError: as :meth:`acquire`.
+        """
+        place_um = self._onto(place_um)
         cube = self._specimen.eds_cube
         if cube is not None:
-            return self._thin(cube, place_um, live_s, kv, current_pa), cube.axis
+            stored = cube
+            return lambda live_s: self._thin(stored, place_um, live_s, kv, current_pa), stored.axis
         rate, axis = self._rate(place_um, kv, current_pa)
         rng = component_rng(self._seed, "spectrum", number)
-        return self._counting.draw(rate, live_s, axis, rng), axis
+        return lambda live_s: self._counting.draw(rate, live_s, axis, rng), axis
+
+    def _onto(self, place_um: tuple[float, float]) -> tuple[float, float]:
+        """The place; one that drift carried just over the specimen's edge is the edge's."""
+        extent, inner_um = self._specimen.extent, self._specimen.pixel_nm / 2000
+        edges = ((extent.x0_um, extent.x1_um), (extent.y0_um, extent.y1_um))
+        nearest = tuple(
+            min(max(value, low + inner_um), high - inner_um)
+            if low - EDGE_UM < value < high + EDGE_UM
+            else value
+            for value, (low, high) in zip(place_um, edges, strict=True)
+        )
+        return nearest[0], nearest[1]
 
     def _rate(
         self, place_um: tuple[float, float], kv: float, current_pa: float

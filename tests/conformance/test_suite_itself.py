@@ -350,6 +350,30 @@ class NeverCloses(plain.PlainMicroscope):
         self.make_safe()
 
 
+@broken("a_watched_spectrum_ends_when_it_is_enough")
+class NeverHasEnough(plain.PlainMicroscope):
+    def _do_watch_spectrum(self, looks_s: Any, enough: Any, spot_um: Any) -> Any:
+        return super()._do_watch_spectrum(looks_s, lambda so_far: enough(so_far) and False, spot_um)
+
+
+@broken("an_unending_spectrum_ends_at_its_last_look")
+class EndsAtItsFirstLook(plain.PlainMicroscope):
+    def _do_watch_spectrum(self, looks_s: Any, enough: Any, spot_um: Any) -> Any:
+        return super()._do_watch_spectrum(looks_s[:1], enough, spot_um)
+
+
+@broken("bad_looks_are_refused")
+class LooksAtAnything(plain.PlainMicroscope):
+    def watch_spectrum(self, looks_s: Any, enough: Any, spot_um: Any = (0.0, 0.0)) -> Any:
+        return self.acquire_spectrum(0.1)
+
+
+@broken("no_watching_while_the_stage_moves")
+class WatchesWhileItMoves(plain.PlainMicroscope):
+    def watch_spectrum(self, looks_s: Any, enough: Any, spot_um: Any = (0.0, 0.0)) -> Any:
+        return self._do_watch_spectrum(tuple(looks_s), enough, spot_um)
+
+
 @pytest.mark.parametrize("check", CHECKS.values(), ids=str)
 @pytest.mark.parametrize("driver", [plain.PlainMicroscope, plain.WithoutSpectrometer])
 def test_good_drivers_pass(check: Check, driver: Any) -> None:

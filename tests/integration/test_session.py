@@ -241,6 +241,7 @@ def test_what_is_no_session_is_refused(
         ("microscope.specimen=nowhere.h5", "nowhere.h5"),
         ("targets.0.quantity=grain_size", "grain_size"),
         ("eds.enabled=true", "eds.enabled"),
+        ("eds.max_live_time_s=3.0", "max_live_s"),
         ("policy.kind=learned", "learned"),
         ("model.kind=segmentation", "model.weights"),
     ],

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from autoscope.core import ImagingSettings, InstrumentError
+from autoscope.core import ImagingSettings, InstrumentError, Spectrum
 from autoscope.epics.ioc.faults import Faults
 from autoscope.epics.ioc.line import Line
 from autoscope.epics.ioc.motors import Motors
@@ -30,6 +32,9 @@ WATCHDOG_S = 1.5
 """Real seconds without a heartbeat after which the beam is blanked and the stage stopped."""
 
 WATCH_EVERY_S = 0.1
+
+LOOK_S = 0.05
+"""Live time between two looks of clients at the counts so far, at least."""
 
 IDLE, ACQUIRE = 0, 1
 
@@ -54,6 +59,7 @@ class MicroscopeIOC:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="microscope")
         self._tasks: set[asyncio.Task[None]] = set()
         self._beat_s: float | None = None
+        self._counted_enough = threading.Event()
         self.pvs = PVs(prefix)
         self._line = Line()
         self._faults = Faults(self.pvs, self._line)
@@ -97,6 +103,8 @@ class MicroscopeIOC:
         pvs = self.pvs
         pvs.number("Scan:FieldWidth", 100.0, "um")
         pvs.number("Scan:Dwell", 1.0, "us")
+        pvs.number("Scan:SpotX", 0.0, "um")
+        pvs.number("Scan:SpotY", 0.0, "um")
         pvs.integer("cam1:Acquire", 0, self._acquire)
         pvs.integer("cam1:DetectorState_RBV", IDLE)
         pvs.integer("cam1:SizeX", 512)
@@ -121,6 +129,7 @@ class MicroscopeIOC:
     def _add_spectrum(self) -> None:
         pvs = self.pvs
         pvs.integer("mca1.ERST", 0, self._collect)
+        pvs.integer("mca1.STOP", 0, self._stop_counting)
         pvs.number("mca1.PLTM", 1.0, "s")
         pvs.number("mca1.ELTM", 0.0, "s")
         pvs.number("mca1.ERTM", 0.0, "s")
@@ -154,8 +163,13 @@ class MicroscopeIOC:
 
     async def _collect(self, value: int) -> None:
         if value:
+            self._counted_enough.clear()
+            await self.pvs["mca1.ELTM"].write(0.0)
             await self.pvs["mca1.ACQG"].write(1)
             self._start(self._run_spectrum())
+
+    async def _stop_counting(self, value: int) -> None:
+        self._counted_enough.set()
 
     async def _beat(self, value: int) -> None:
         self._beat_s = time.monotonic() if value else None
@@ -241,17 +255,30 @@ class MicroscopeIOC:
             if await self._faults.take("LoseSpectrum"):
                 raise InstrumentError("the spectrum was told to fail")
             live_s = float(pvs["mca1.PLTM"].value)
-            spectrum = await self._work(partial(self._microscope.acquire_spectrum, live_s))
-            await pvs["mca1.VAL"].write(spectrum.counts.astype(np.int32))
-            await pvs["mca1.ELTM"].write(spectrum.live_s)
-            await pvs["mca1.ERTM"].write(spectrum.real_s)
-            await pvs["mca1.CALO"].write(spectrum.offset_ev)
-            await pvs["mca1.CALS"].write(spectrum.ev_per_channel)
+            spot_um = float(pvs["Scan:SpotX"].value), float(pvs["Scan:SpotY"].value)
+            loop = asyncio.get_running_loop()
+
+            def enough(so_far: Spectrum) -> bool:
+                asyncio.run_coroutine_threadsafe(self._show(so_far), loop).result()
+                return self._counted_enough.is_set()
+
+            looks_s = np.linspace(0, live_s, max(2, math.ceil(live_s / LOOK_S) + 1))[1:].tolist()
+            watch = partial(self._microscope.watch_spectrum, looks_s, enough, spot_um)
+            await self._show(await self._work(watch))
         except InstrumentError as error:
             print(f"the spectrum failed: {error}", flush=True)
             severity = INVALID
         await pvs["mca1.ERST"].write(0)
         await pvs["mca1.ACQG"].write(0, severity=severity, status=READ_ALARM if severity else 0)
+
+    async def _show(self, spectrum: Spectrum) -> None:
+        """Puts the counts so far out; the live time last, for it says that they are there."""
+        pvs = self.pvs
+        await pvs["mca1.CALO"].write(spectrum.offset_ev)
+        await pvs["mca1.CALS"].write(spectrum.ev_per_channel)
+        await pvs["mca1.VAL"].write(spectrum.counts.astype(np.int32))
+        await pvs["mca1.ERTM"].write(spectrum.real_s)
+        await pvs["mca1.ELTM"].write(spectrum.live_s)
 
     # -- the watchdog ------------------------------------------------------------------------------
 

@@ -54,6 +54,14 @@ def test_saturation_streaks_and_drift_are_seen_each_by_its_statistic() -> None:
     assert statistic(sloped, "drift") > statistic(plain, "drift") + 2
 
 
+def test_a_black_strip_beside_the_specimen_changes_nothing() -> None:
+    plain = noise()
+    strip = np.zeros((131, 130), np.uint8)
+    strip[:128, :128] = plain
+    for name in STATISTICS:
+        assert statistic(strip, name) == pytest.approx(statistic(plain, name))
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (3, 200)])
 def test_tiny_and_even_frames_have_finite_statistics(shape: tuple[int, int]) -> None:
     even = np.full(shape, 7, np.uint16)
