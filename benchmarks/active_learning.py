@@ -136,12 +136,12 @@ class Committee:
         return float(np.mean(iou))
 
 
-def learn(data: Path, name: str, fold_number: int, strategy: str, seed: int) -> Curve:
+def learn(data: Path, grid: tuple[int, ...], name: str, fold_number: int, strategy: str, seed: int) -> Curve:
     """One run of one strategy."""
     fold = read_fold(data, name, fold_number)
     rng, count = component_rng(seed, "query", fold_number), len(fold.pool)
-    labelled = component_rng(seed, "start", fold_number).permutation(count)[: ROUNDS[0]]
-    rounds = [n for n in ROUNDS if n <= count]
+    labelled = component_rng(seed, "start", fold_number).permutation(count)[: grid[0]]
+    rounds = [n for n in grid if n <= count]
     committee = Committee(fold, labelled, seed)
     scores = [committee.mean_iou(fold)]
     for n in rounds[1:]:
@@ -199,6 +199,7 @@ def main() -> None:
     parser.add_argument("--strategies", nargs="+", default=list(STRATEGIES), choices=list(STRATEGIES))
     parser.add_argument("--folds", nargs="+", type=int, default=[0])
     parser.add_argument("--seeds", type=int, default=5, help="at least 2")
+    parser.add_argument("--rounds", nargs="+", type=int, default=list(ROUNDS), help="labels, ascending")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -209,7 +210,7 @@ def main() -> None:
     with ProcessPoolExecutor(options.jobs) as pool:
         for name in options.series:
             tasks = list(product([name], options.folds, strategies, range(options.seeds)))
-            runs = [pool.submit(learn, options.data, *task) for task in tasks]
+            runs = [pool.submit(learn, options.data, tuple(options.rounds), *task) for task in tasks]
             curves += [run.result() for run in runs]
             if not options.json:
                 _print([row for row in table(curves) if row["series"] == name])

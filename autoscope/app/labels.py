@@ -17,11 +17,10 @@ from autoscope_simulators import SpecimenFile
 
 
 def check_labels(config: Config, model: ModelChoice) -> None:
-    """Refuses a queue that could not be used, before anything is touched.
+    """Refuses a queue whose answers could not be used; does not open it.
 
     Raises:
         ConfigurationError: the model is the truth itself, or the tier has no corrected interval.
-        QueueError: the queue cannot be opened.
     """
     if config.labels.queue is None:
         return
@@ -38,7 +37,16 @@ def check_labels(config: Config, model: ModelChoice) -> None:
         )
     if problems:
         raise ConfigurationError(*problems)
-    LabelQueue.open(config.labels.queue).close()
+
+
+def check_queue(config: Config) -> None:
+    """Opens the queue once, before a session touches anything; makes it where there is none.
+
+    Raises:
+        QueueError: it cannot be opened.
+    """
+    if config.labels.queue is not None:
+        LabelQueue.open(config.labels.queue).close()
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from autoscope.app import build
 from autoscope.app.census import write_census
 from autoscope.app.config import Config
 from autoscope.app.eds import eds_problems
-from autoscope.app.labels import check_labels, labelling_of
+from autoscope.app.labels import check_labels, check_queue, labelling_of
 from autoscope.app.loading import config_from, dump_config
 from autoscope.app.notifying import ToldSession
 from autoscope.app.preparing import preparer
@@ -145,6 +145,7 @@ def run_session(
         AutoscopeError: the session failed; its folder says how.
     """
     checked = check(config, announce)
+    check_queue(config)
     folder = default_folder(config) if out is None else out
     writer = SessionWriter.create(folder, dump_config(config), _columns(checked.grid))
     with writer:
@@ -173,6 +174,7 @@ def resume_session(
         return view.result()
     config = config_from(tomllib.loads(view.config_toml), name=str(folder / "config.toml"))
     checked = check(config, announce)
+    check_queue(config)
     writer, documents = SessionWriter.resume(folder)
     with writer:
         if not documents:

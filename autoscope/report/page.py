@@ -31,6 +31,7 @@ from autoscope.report.wording import (
     count,
     decimals,
     duration,
+    experts,
     field_scale,
     length,
     scale,
@@ -63,6 +64,7 @@ class Section:
     lost: int
     estimator: str
     smallest: str
+    experts: str
     convergence: Markup | None
     map: Markup
     pictures: tuple[Picture, ...]
@@ -131,6 +133,7 @@ def _section(evidence: Evidence, k: int, background: Background, pictures: int) 
         lost=quantity.fields_lost,
         estimator=quantity.estimator,
         smallest=smallest(quantity, target),
+        experts=experts(quantity),
         convergence=_convergence(evidence, k, said, printed),
         map=_map(evidence, k, said, on_field, background),
         pictures=tuple(_picture(evidence, v, k, on_field) for v in evidence.most_influential(k, pictures)),

@@ -173,6 +173,26 @@ def _grain_size_number(quantity: QuantityResult) -> str:
     return f"G = {number:.2f}{between}".replace("-", "−")
 
 
+def experts(quantity: QuantityResult) -> str:
+    """What the answers of experts changed, in a sentence; empty where they correct nothing."""
+    extra, s = quantity.extra, scale(quantity.quantity, quantity.unit)
+    before, low, high = (extra.get(f"model_{name}") for name in ("estimate", "low", "high"))
+    if quantity.covers != "expert-corrected" or before is None or quantity.estimate is None:
+        return ""
+    if low is None or high is None:
+        places, alone = decimals(abs(before) / 100 * s.factor), "no interval"
+    else:
+        places = decimals((high - low) / 2 * s.factor)
+        alone = f"{s.text(low, places)} to {s.text(high, places)}"
+    shift = s.text(quantity.estimate - before, places)
+    sign = "" if shift.startswith("−") else "+"
+    return (
+        f"Before the experts: {s.text(before, places)} ({alone}), by the model alone."
+        f" Their {extra.get('answers') or 0:.0f} answers on a random sample of the frames moved it by"
+        f" {sign}{shift}."
+    )
+
+
 def smallest(quantity: QuantityResult, target: TargetRecord) -> str:
     """What ``min_feature_um`` left out, in a sentence; empty where it is 0."""
     if not target.min_feature_um:

@@ -252,3 +252,10 @@ def test_the_queue_is_relative_to_the_configuration(config_file: Callable[..., P
     path = config_file()
     path.write_text(path.read_text().replace(f"sqlite:///{tmp_path / 'labels.db'}", "sqlite:///queue.db"))
     assert load_config(path).labels.queue == f"sqlite:///{tmp_path / 'queue.db'}"
+
+
+def test_a_plan_makes_no_queue(config_file: Callable[..., Path], tmp_path: Path) -> None:
+    path = config_file()
+    path.write_text(path.read_text().replace("labels.db", "planned.db"))
+    assert main(["plan", str(path)]) == 0
+    assert not (tmp_path / "planned.db").exists()

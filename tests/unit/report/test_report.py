@@ -214,3 +214,25 @@ def test_what_the_model_looked_at_is_shown_on_request(play):
     assert "Field 17: pearlite <here>." in page.text
     sources = [attributes["src"] for tag, attributes in page.tags if tag == "img"]
     assert "data:image/png;base64,iVBORyBwaWN0dXJl" in sources
+
+
+def test_the_report_says_what_the_experts_changed() -> None:
+    from autoscope.records import QuantityResult
+    from autoscope.report.wording import experts
+
+    corrected = QuantityResult(
+        quantity="area_fraction",
+        class_name="pearlite",
+        estimate=0.222,
+        ci_low=0.207,
+        ci_high=0.238,
+        covers="expert-corrected",
+        extra={"model_estimate": 0.2801, "model_low": 0.2706, "model_high": 0.2897, "answers": 60.0},
+    )
+    assert experts(corrected) == (
+        "Before the experts: 28.01 % (27.06 % to 28.97 %), by the model alone. Their 60 answers on a random"
+        " sample of the frames moved it by −5.81 %."
+    )
+    assert experts(corrected.model_copy(update={"covers": "model"})) == ""
+    unsure = {"model_estimate": 0.2, "answers": 20.0}
+    assert "20.00 % (no interval)" in experts(corrected.model_copy(update={"extra": unsure}))
