@@ -238,8 +238,15 @@ def trade_of(
     scatter = [
         TYPICAL_INCLUSION_UM2 / area_um2 if m.target.scatter is None else m.target.scatter for m in measures
     ]
-    overhead_s = microscope.predict_spectrum_s(live_s) - live_s
-    return Trade(np.array(scatter), visit_s, overhead_s, live_s, config.eds.least_probability)
+    return Trade(np.array(scatter), visit_s, _overhead_s(microscope), live_s, config.eds.least_probability)
+
+
+def _overhead_s(microscope: Microscope) -> float:
+    """Seconds of a spectrum beside counting: of none at all, for what counting takes depends on the place.
+
+    A session that goes on after an interruption begins at another place, and must reckon as it did before.
+    """
+    return microscope.predict_spectrum_s(0.0)
 
 
 def extra_cost_of(config: Config, microscope: Microscope, targets: tuple[Target, ...]) -> ExtraCost | None:
@@ -247,4 +254,4 @@ def extra_cost_of(config: Config, microscope: Microscope, targets: tuple[Target,
     if not config.eds.enabled:
         return None
     live_s = EXPECTED_LIVE_SHARE * config.eds.max_live_s
-    return ExtraCost(targets, config.eds.reading_s + microscope.predict_spectrum_s(live_s))
+    return ExtraCost(targets, config.eds.reading_s + _overhead_s(microscope) + live_s)

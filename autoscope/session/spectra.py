@@ -23,6 +23,10 @@ from autoscope.xray import EnergyAxis
 STRAYED_UM = 0.01
 """From this distance on the stage is no longer where a field's frame was taken."""
 
+CLOCK_DECIMALS = 6
+"""To the microsecond: a clock that was set back after an interruption differs in its last binary digits, and
+what spectra cost decides which are taken next."""
+
 
 @dataclass(frozen=True, slots=True)
 class KnownSpectrum:
@@ -149,7 +153,7 @@ class SpectrumCollector:
         return verdict, spectrum.live_s, took_s
 
     def _since(self, began_s: float) -> float:
-        return self._microscope.clock.now_s() - began_s
+        return round(self._microscope.clock.now_s() - began_s, CLOCK_DECIMALS)
 
     def close(
         self, decision: Decision, spectra: FieldSpectra, note: str

@@ -6,9 +6,11 @@ import math
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from autoscope.labels import (
     NO_SCRIBBLE,
@@ -105,7 +107,8 @@ class LabelDesk:
         request = self.queue.request(request_id)
         scribbles = mask_from_png(scribbles_png, request.height, request.width)
         features, step = self._prepared(request).result(), _step(request)
-        coarse = suggest(features, _thinned(scribbles, step), request.class_names)
+        with _thread_pools().limit(limits=1):  # many small problems: threads cost four times the work
+            coarse = suggest(features, _thinned(scribbles, step), request.class_names)
         mask = np.repeat(np.repeat(coarse, step, axis=0), step, axis=1)[: request.height, : request.width]
         touched = scribbles != NO_SCRIBBLE
         mask[touched] = scribbles[touched]
@@ -130,7 +133,16 @@ class LabelDesk:
         )
 
 
+@lru_cache(maxsize=1)
+def _thread_pools() -> ThreadpoolController:
+    """The thread pools of numpy, scipy and scikit-learn; looking for them takes a while."""
+    import sklearn.linear_model  # noqa: F401 (so that its pools are found)
+
+    return ThreadpoolController()
+
+
 def _warm_up() -> None:
+    _thread_pools()
     halves = np.repeat(np.arange(2, dtype=np.uint8), 32).reshape(8, 8)
     suggest(PixelFeatures.of(halves), halves, ("dark", "bright"))
 
@@ -143,8 +155,11 @@ def _thinned(scribbles: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
     """One pixel for each block: the stroke that crosses it, so that a thin one is not lost."""
     if step == 1:
         return scribbles
-    height, width = (-(-size // step) * step for size in scribbles.shape)
-    whole = np.full((height, width), NO_SCRIBBLE, np.uint8)
-    whole[: scribbles.shape[0], : scribbles.shape[1]] = scribbles
-    blocks = whole.reshape(height // step, step, width // step, step)
-    return np.asarray(blocks.min(axis=(1, 3)), np.uint8)
+    rows, columns = (-(-size // step) for size in scribbles.shape)
+    thin = np.full((rows, columns), NO_SCRIBBLE, np.uint8)
+    for down in range(step):
+        for across in range(step):
+            part = scribbles[down::step, across::step]
+            inside = thin[: part.shape[0], : part.shape[1]]
+            np.minimum(inside, part, out=inside)
+    return thin
