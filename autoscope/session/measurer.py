@@ -59,6 +59,26 @@ class ValidSource(Protocol):
     def valid_window(self, rectangle: Rectangle, shape: tuple[int, int]) -> NDArray[np.bool_]:
         """``shape`` booleans over a rectangle of the specimen."""
 
+    def valid_fraction(self, rectangle: Rectangle) -> float:
+        """Share of a rectangle that is specimen; beyond all there is none."""
+
+
+EDGE_SHARE = 0.05
+"""How much wider than a field, on each side, the specimen must reach for its frame to be judged: a stage that
+is off by less shows nothing else."""
+
+
+def at_the_edge(grid: FieldGrid, valid: ValidSource) -> frozenset[int]:
+    """Fields whose frames may show what lies beyond the specimen."""
+    dx, dy = EDGE_SHARE * grid.hfw_um, EDGE_SHARE * grid.vfw_um
+    found = set()
+    for field in range(len(grid)):
+        own = grid.rectangle(field)
+        wider = Rectangle(own.x0_um - dx, own.y0_um - dy, own.x1_um + dx, own.y1_um + dy)
+        if grid.valid_fraction[field] < 1 or valid.valid_fraction(wider) < 1:
+            found.add(field)
+    return frozenset(found)
+
 
 def measured(labels: NDArray[np.uint8], values: Sequence[Value]) -> Measurement:
     """The measurement of one field from the values of its targets."""
@@ -143,9 +163,7 @@ class SegmentingMeasurer:
         keep_probability: bool = False,
     ) -> None:
         self._segmenter, self._keep = segmenter, keep_probability
-        self._part = (
-            frozenset(np.flatnonzero(grid.valid_fraction < 1).tolist()) if valid is not None else frozenset()
-        )
+        self._edge = frozenset[int]() if valid is None else at_the_edge(grid, valid)
         self._counting = any(m.target.quantity == "inclusions_per_mm2" for m in measures)
         self._reader = MaskReader(segmenter.class_names, grid, measures, valid)
         for measure in measures:
@@ -164,7 +182,7 @@ class SegmentingMeasurer:
         measurement = self._reader.read(found.labels, found.pixel_nm, field, probability)
         return replace(
             measurement,
-            look=None if field in self._part else found.look,  # no model was made for what is no specimen
+            look=None if field in self._edge else found.look,  # no model was made for what is no specimen
             probability=found.probability if self._keep else None,
         )
 

@@ -19,6 +19,7 @@ SMALL = {
     "active_learning": ["microscope.specimen_size_um=[256.0, 256.0]", "microscope.time_scale=0.0"],
     "grains": ["imaging.overview.hfw_um=64.0"],
     "defects": ["microscope.specimen_size_um=[256.0, 256.0]"],
+    "map": [],
 }
 SESSIONS = sorted(
     path.stem
