@@ -326,7 +326,7 @@ class InstrumentSource:
         """Settles a field that has a frame."""
         decision, journal = taken.decision, self._imaging.journal
         self._imaging.focus.saw(sharpness(frame.pixels))
-        settled = self._looks.settle(decision, frame, index, taken.again, self._place(decision))
+        settled = self._looks.settle(decision, frame, index, taken.again, lambda: self._place(decision))
         self._underway = self._underway and not settled.went_back
         measurement = settled.best.measurement
         journal.labels(settled.best.index, measurement.labels)

@@ -8,6 +8,7 @@ at its worst case.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -99,7 +100,12 @@ class SecondLook:
         self._ending = True
 
     def settle(
-        self, decision: Decision, frame: Frame, index: int, again: Again | None, place: StagePosition
+        self,
+        decision: Decision,
+        frame: Frame,
+        index: int,
+        again: Again | None,
+        place: Callable[[], StagePosition],
     ) -> Settled:
         """Measures a field's frame, takes it again where it looks unfamiliar, and decides what counts.
 
@@ -108,7 +114,7 @@ class SecondLook:
             frame: the first look.
             index: of that frame.
             again: what was done of a second look before an interruption.
-            place: where the field is.
+            place: says where the field is; the instrument is asked only where there is a second look.
         """
         first = Seen(frame, index, self._measurer.measure(frame, decision.field))
         if self._unfamiliar == "off" or not first.unfamiliar:
@@ -121,7 +127,7 @@ class SecondLook:
         return Settled(best, worst_case, went_back, documents)
 
     def _second(
-        self, decision: Decision, first: Seen, again: Again | None, place: StagePosition
+        self, decision: Decision, first: Seen, again: Again | None, place: Callable[[], StagePosition]
     ) -> tuple[Seen | None, bool]:
         """The second look, and whether the stage was taken back for it; None where there can be none."""
         if again is not None and again.frame is not None and again.index is not None:
@@ -129,9 +135,15 @@ class SecondLook:
         if self._ending:
             return None, False
         refocus = first.measurement.look is not None and first.measurement.look.guess != "charging"
+
+        def look() -> tuple[Frame, int]:
+            self._go_back(place())
+            return self._imaging.take_again(decision.field, refocus=refocus and again is None)
+
         try:
-            self._go_back(place)
-            frame, index = self._imaging.take_again(decision.field, refocus=refocus and again is None)
+            frame, index = self._imaging.recovery.attempt(
+                f"second look at field {decision.field}", look, look
+            )
         except UnreachableError:
             raise
         except BudgetError:

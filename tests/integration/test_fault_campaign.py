@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[2]
 def test_no_fault_does_what_no_fault_may(kinds: tuple[str, ...]) -> None:
     command = [sys.executable, "benchmarks/fault_campaign.py", "--seeds", "2", "--json", "--kinds", *kinds]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=900)
+    assert done.stdout.strip(), f"status {done.returncode}: {done.stderr[-3000:]}"
     rows = json.loads(done.stdout.splitlines()[-1])
     assert [row["kind"] for row in rows] == list(kinds)
     assert all(row["cases"] == 2 for row in rows)

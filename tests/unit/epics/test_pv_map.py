@@ -18,7 +18,7 @@ def test_the_shipped_map_is_whole_and_takes_the_prefix() -> None:
     names = PVMap.model_validate(shipped()).names("SEM1:")
     assert names["stage.x.target"] == "SEM1:Stage:X.VAL"
     assert names["image.unique_id"] == "SEM1:image1:UniqueId_RBV"
-    assert len(set(names.values())) == len(names) == 72
+    assert len(set(names.values())) == len(names) == 75
 
 
 def test_the_example_for_a_vendors_interface_is_a_valid_map() -> None:

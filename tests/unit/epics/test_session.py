@@ -269,4 +269,4 @@ def test_doctor_says_what_every_pv_says(quick: object, tmp_path: Path) -> None:
         assert ("um, no alarm" in x["detail"]) == (status == 0)
         if status:
             assert done.returncode == status
-            assert findings["configuration"]["detail"] == "72 of 72 PVs do not connect"
+            assert findings["configuration"]["detail"] == "75 of 75 PVs do not connect"

@@ -35,6 +35,10 @@ class Stage:
     def journal(self) -> Any:
         return SimpleNamespace(warn=self.warnings.append)
 
+    @property
+    def recovery(self) -> Any:
+        return SimpleNamespace(attempt=lambda what, first, again: first())
+
     def go_back(self, place: Any) -> None:
         self.went_back += 1
 
@@ -62,7 +66,7 @@ class Looks:
 
 def settle(stage: Stage, looks: Looks, unfamiliar: str = "worst_case", again: Again | None = None) -> Any:
     second = SecondLook(stage, looks, unfamiliar)  # type: ignore[arg-type]
-    return second.settle(DECISION, "first", 30, again, PLACE)  # type: ignore[arg-type]
+    return second.settle(DECISION, "first", 30, again, lambda: PLACE)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("look", [None, FAMILIAR])

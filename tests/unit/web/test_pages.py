@@ -78,6 +78,13 @@ def until(browser) -> Callable[[Callable], object]:
     return lambda condition: WebDriverWait(browser, WAIT_S).until(lambda _: condition())
 
 
+@pytest.fixture(autouse=True)
+def quiet(browser) -> None:
+    """Leaves the page of the test before, whose server is gone, and what it complained of."""
+    browser.get("about:blank")
+    browser.get_log("browser")
+
+
 def by_id(browser, name: str):
     return browser.find_element(By.ID, name)
 
