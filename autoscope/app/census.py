@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,9 +157,9 @@ def census_of(view: SessionView, documents: Sequence[Document], config: Config) 
     )
 
 
-def _names(found: Sequence[CandidatesDocument] | object) -> tuple[str, ...]:
+def _names(found: Iterable[CandidatesDocument]) -> tuple[str, ...]:
     """Classes that any feature has, or most probably has, the commonest first; the matrix is none."""
-    documents: Sequence[CandidatesDocument] = tuple(found)  # type: ignore[arg-type]
+    documents = tuple(found)
     every = [c.class_name for d in documents for c in d.candidates]
     names = sorted({*every} - {MATRIX, UNKNOWN}, key=lambda name: (-every.count(name), name))
     return (*names, UNKNOWN) if UNKNOWN in every else tuple(names)
@@ -203,8 +203,8 @@ def _values(
     return field_values(sizes, prior, propensity, taken, seen)
 
 
-def _features(kind: Kind, found: Sequence[CandidatesDocument] | object) -> tuple[int, int]:
-    documents: Sequence[CandidatesDocument] = tuple(found)  # type: ignore[arg-type]
+def _features(kind: Kind, found: Iterable[CandidatesDocument]) -> tuple[int, int]:
+    documents = tuple(found)
     held = [c for d in documents for c in d.candidates if kind.holds(c) and kind.seen(c.class_name)]
     whole = [c for c in held if c.weight > 0 or kind.measure == "area_fraction"]
     return len(whole), sum(c.observed is not None for c in whole)
@@ -228,10 +228,10 @@ def _row(kind: Kind, estimate: Estimate, features: int, spectra: int, covering: 
 
 def _worst(
     decisions: Mapping[int, DecisionDocument],
-    found: Sequence[CandidatesDocument] | object,
+    found: Iterable[CandidatesDocument],
     names: Sequence[str],
 ) -> tuple[WorstField, ...]:
-    documents: Sequence[CandidatesDocument] = tuple(found)  # type: ignore[arg-type]
+    documents = tuple(found)
     worst = []
     for name in names:
         held = {d.step: [c for c in d.candidates if c.class_name == name] for d in documents}
