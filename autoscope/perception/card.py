@@ -6,7 +6,6 @@ beside it is a copy for people. Nothing here imports torch, and no code from a f
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from autoscope.core import ModelError, nearest
 from autoscope.perception.calibration_card import Calibration
 from autoscope.perception.look import FamiliarityCard
-from autoscope.perception.settings import Architecture, Preprocessing, Settings, TrainingSettings
+from autoscope.perception.settings import Architecture, Card, Preprocessing, Settings, TrainingSettings
 
 SCHEMA = "autoscope.segmentation-model/1"
 CARD_KEY = "autoscope.card"
@@ -122,7 +121,7 @@ class Adaptation(Settings):
     prior_frames: float
 
 
-class ModelCard(Settings):
+class ModelCard(Card):
     """All that is known of a model.
 
     Attributes:
@@ -171,11 +170,6 @@ class ModelCard(Settings):
         if found != SCHEMA:
             raise ValueError(f"schema {found!r} is not {SCHEMA!r}: it was written by another version")
         return data
-
-    @property
-    def sha256(self) -> str:
-        """Names the model: hash of this card, which holds the hash of the weights."""
-        return hashlib.sha256(self.to_json(indent=None).encode()).hexdigest()
 
     def without_fits(self) -> Self:
         """The card of the bare network: no scores, and nothing that was fitted to its weights."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 
 from autoscope.core import ModelError
 from autoscope.perception.card import EncoderWeights, refuse_what_is_no_model
-from autoscope.perception.settings import Architecture, Preprocessing, Settings
+from autoscope.perception.settings import Architecture, Card, Preprocessing, Settings
 
 FRAME_TYPES_KEY = "autoscope.frame-types"
 
@@ -31,7 +29,7 @@ class TypedFile(Settings):
     sha256: str
 
 
-class FrameTypesCard(Settings):
+class FrameTypesCard(Card):
     """All that is known of a model of frame types.
 
     Attributes:
@@ -62,15 +60,6 @@ class FrameTypesCard(Settings):
     training_data: tuple[TypedFile, ...]
     software: dict[str, str]
     weights_sha256: str
-
-    @property
-    def sha256(self) -> str:
-        """Names the model."""
-        return hashlib.sha256(self.to_json(indent=None).encode()).hexdigest()
-
-    def to_json(self, *, indent: int | None = 2) -> str:
-        """The card as JSON text."""
-        return json.dumps(self.model_dump(mode="json", by_alias=True), indent=indent, sort_keys=True)
 
 
 def read_frame_types_card(path: Path) -> FrameTypesCard:

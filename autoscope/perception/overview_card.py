@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from importlib import resources
 from pathlib import Path
 from typing import Literal
@@ -13,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 
 from autoscope.core import ModelError
 from autoscope.perception.card import refuse_what_is_no_model
-from autoscope.perception.settings import Settings
+from autoscope.perception.settings import Card, Settings
 
 READER_CARD_KEY = "autoscope.overview-card"
 
@@ -35,7 +33,7 @@ class TrainedOn(Settings):
     sha256: str
 
 
-class ReaderCard(Settings):
+class ReaderCard(Card):
     """All that is known of an overview reader.
 
     Attributes:
@@ -60,15 +58,6 @@ class ReaderCard(Settings):
     steps: int
     software: dict[str, str]
     weights_sha256: str
-
-    @property
-    def sha256(self) -> str:
-        """Names the reader: hash of this card, which holds the hash of the weights."""
-        return hashlib.sha256(self.to_json(indent=None).encode()).hexdigest()
-
-    def to_json(self, *, indent: int | None = 2) -> str:
-        """The card as JSON text."""
-        return json.dumps(self.model_dump(mode="json", by_alias=True), indent=indent, sort_keys=True)
 
     def saw(self, name: str, sha256: str) -> bool:
         """Whether a specimen was trained on, so that a benchmark must refuse it.

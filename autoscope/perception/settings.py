@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -17,6 +19,21 @@ class Settings(BaseModel):
     """Base of the settings: frozen, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Card(Settings):
+    """Base of the cards: what a model is, in a form that travels in its file and names it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    @property
+    def sha256(self) -> str:
+        """Names the model: hash of this card, which holds the hash of the weights."""
+        return hashlib.sha256(self.to_json(indent=None).encode()).hexdigest()
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """The card as JSON text."""
+        return json.dumps(self.model_dump(mode="json", by_alias=True), indent=indent, sort_keys=True)
 
 
 class Preprocessing(Settings):
