@@ -19,7 +19,6 @@ from autoscope.core import (
 )
 from autoscope.microscope import FocusResult, Microscope
 from autoscope.session.control import SessionControl
-from autoscope.session.focus import FocusKeeper, sharpness
 from autoscope.session.journal import Journal, Purpose
 from autoscope.session.measurer import Measurement, Measurer
 from autoscope.session.recovery import REFUSALS, Recovery
@@ -27,6 +26,7 @@ from autoscope.session.second_look import Again, SecondLook
 from autoscope.session.settings import SessionSettings
 from autoscope.session.spectra import FieldSpectra, KnownSpectrum, SpectrumCollector
 from autoscope.survey import Decision, FieldGrid, Outcome
+from autoscope.survey.focus import FocusKeeper, sharpness
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,6 @@ from autoscope.records import (
     SpectrumDocument,
     WarningDocument,
 )
-from autoscope.session.focus import FocusKeeper, sharpness
 from autoscope.session.instrument import InFlight, InstrumentSource
 from autoscope.session.journal import driver_state
 from autoscope.session.labelling import Labelling
@@ -31,6 +30,7 @@ from autoscope.session.second_look import Again
 from autoscope.session.spectra import KnownSpectrum
 from autoscope.session.spectroscopy import Spectroscopy
 from autoscope.survey import Decision, FieldGrid, Outcome, Survey
+from autoscope.survey.focus import FocusKeeper, sharpness
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscope.survey import SurveyView
+from autoscope.survey.protocols import SurveyView
 
 LEAST_LEVEL = 0.1
 """What is added to a predicted value, in units of its mean, where it stands for a spread: an empty field
@@ -37,13 +37,17 @@ class Shape:
     size: NDArray[np.float64]
 
 
-def importance(view: SurveyView) -> NDArray[np.float64]:
+def importance(view: SurveyView, urgency: float = 2.0) -> NDArray[np.float64]:
     """``targets`` multipliers lambda_k of the targets' variances in the joint one; they sum to 1 when scaled.
 
-    lambda_k = (h_k / H_k)² / H_k², with h the present and H the wanted half-width: variances count in
+    lambda_k = (h_k / H_k)^urgency / H_k², with h the present and H the wanted half-width: variances count in
     units of what is wanted, and the target that is furthest from done, which decides when the survey ends,
     counts most. A target that is met counts nothing while others are not. Before there are intervals, all
     count alike, in units of their predicted spread.
+
+    Args:
+        view: what is known.
+        urgency: 0: all targets that are not met count alike.
     """
     scale: NDArray[np.float64] = 1 / np.maximum((view.prediction.spread**2).mean(axis=1), 1e-300)
     if len(view.targets) == 1:
@@ -55,7 +59,7 @@ def importance(view: SurveyView) -> NDArray[np.float64]:
     lag = view.half_width / wanted
     if (lag > 1).any():
         lag = np.where(lag > 1, lag, 0.0)
-    return np.asarray(lag**2 / wanted**2)
+    return np.asarray((lag > 0) * lag**urgency / wanted**2)
 
 
 def shapes(view: SurveyView, multipliers: NDArray[np.float64]) -> tuple[Shape, ...]:
@@ -96,7 +100,7 @@ class Choice:
     level: float
 
 
-def best_shape(view: SurveyView, pilot: int) -> Choice:
+def best_shape(view: SurveyView, pilot: int, urgency: float = 2.0) -> Choice:
     """The shape whose distribution would have had the smallest variance on what came back.
 
     For each shape, the variance of a draw from it is estimated from the past draws by inverse propensities:
@@ -106,8 +110,9 @@ def best_shape(view: SurveyView, pilot: int) -> Choice:
     Args:
         view: what is known.
         pilot: how many first fields were drawn before the predictor had learned.
+        urgency: how much more a target counts that is further from done, see :func:`importance`.
     """
-    multipliers = importance(view)
+    multipliers = importance(view, urgency)
     past, a = view.past, view.grid.weight
     predicted = past.predicted.copy()
     predicted[:, :pilot] = view.prediction.value[:, past.fields[:pilot]]
