@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -23,6 +24,7 @@ from autoscope.survey import (
     SurveyView,
     design_masks,
     design_observation,
+    possible,
     step,
 )
 from autoscope.survey.design_view import LARGEST
@@ -49,8 +51,9 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
 
     ## Action space
 
-    ``MultiDiscrete([3, 3, 2, 3, 2])``: which option of each parameter. Options that make no sense are masked by
-    ``action_masks()`` (all parameters' options one after the other); choosing one is an error.
+    ``MultiDiscrete([3, 3, 2, 3, 2])``: which option of each parameter. Options that make no sense, such as a
+    price of spectra where there are none, are masked by ``action_masks()`` (all parameters' options one after the
+    other); where one is chosen nevertheless the rule's option acts, and ``info["design"]`` says what did.
 
     | index | parameter | options |
     |---|---|---|
@@ -160,12 +163,12 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
         """Makes a draw of the chosen design and visits its fields.
 
         Raises:
-            ConfigurationError: an option is masked, or the episode is over.
+            ConfigurationError: it is no action, or the episode is over.
         """
         if self._survey is None or self._over:
             raise ConfigurationError("the episode is over: reset the environment before the next step")
-        self._design = Design.of(action)
-        self._check(action)
+        Design.of(action)  # refuses what is no action
+        self._design = Design.of(possible(np.asarray(action), self.action_masks()))
         before_s = self._source.clock_s
         terminated = self._draw(self._survey)
         truncated = not terminated and len(self._seen) >= self._max_fields
@@ -192,15 +195,6 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
 
     def _chosen(self, view: SurveyView) -> Design:
         return self._design
-
-    def _check(self, action: NDArray[np.int64]) -> None:
-        masks, at = self.action_masks(), 0
-        for (name, options), index in zip(DESIGN_OPTIONS.items(), action, strict=True):
-            if not masks[at + int(index)]:
-                raise ConfigurationError(
-                    f"action: {name} = {options[int(index)]:g} cannot be chosen now; see action_masks()"
-                )
-            at += len(options)
 
     def _draw(self, survey: Survey) -> bool:
         """Steps until the whole draw is decided on; returns whether the survey has ended."""
@@ -233,4 +227,5 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
             "intervals": [(state.ci_low, state.ci_high) for state in states],
             "truth": truth.tolist(),
             "met": survey is not None and survey.met,
+            "design": asdict(self._design),
         }
