@@ -15,12 +15,13 @@ from autoscope.eds import (
     Identifier,
     InclusionClass,
     SequentialRule,
+    Trade,
     corrected_axis,
     load_classes,
     shipped_classes,
 )
 from autoscope.microscope import Microscope
-from autoscope.session import Spectroscopy, SpectrumPlan, TargetMeasure, Trade
+from autoscope.session import Spectroscopy, SpectrumPlan, TargetMeasure
 from autoscope.survey import ExtraCost, FieldGrid, Target
 from autoscope.xray import Composition, Detector, EnergyAxis, Geometry, atomic_number
 from autoscope_simulators import SpecimenFile
@@ -162,14 +163,6 @@ def _matrix_problems(eds: EDSConfig) -> list[str]:
     if not sum(eds.matrix.values()) > 0:
         problems.append("eds.matrix names no element; write {Fe = 0.98, Mn = 0.02}, by weight")
     return problems
-
-
-def with_sampled_bounds(target: Target, least_probability: float) -> Target:
-    """A target whose values are estimates from spectra on a sample: they may lie far outside its bounds."""
-    from dataclasses import replace
-
-    span, factor = target.high - target.low, 1 / least_probability
-    return replace(target, measured=(target.low - factor * span, target.high + factor * span))
 
 
 def spectroscopy_of(

@@ -3,9 +3,11 @@
 from autoscope.eds.calibration import Calibration, calibrate, corrected_axis
 from autoscope.eds.classes import InclusionClass, load_classes, shipped_classes
 from autoscope.eds.identification import ElementSignal, Identification, Identifier
+from autoscope.eds.image_classes import ImageClasses
 from autoscope.eds.posterior import STEEL, UNKNOWN, ClassModel, Posterior
 from autoscope.eds.quantification import Quantified, quantify
 from autoscope.eds.sequential import SequentialRule, SequentialVerdict, measure_sequentially
+from autoscope.eds.trade import Trade
 from autoscope.eds.trigger import (
     LEAST_PROBABILITY,
     TriggerCosts,
@@ -23,11 +25,13 @@ __all__ = [
     "ElementSignal",
     "Identification",
     "Identifier",
+    "ImageClasses",
     "InclusionClass",
     "Posterior",
     "Quantified",
     "SequentialRule",
     "SequentialVerdict",
+    "Trade",
     "TriggerCosts",
     "allocate",
     "calibrate",

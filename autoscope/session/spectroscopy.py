@@ -9,14 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoscope.core import ConfigurationError, Spectrum, component_rng
-from autoscope.eds import UNKNOWN, ClassModel, Identifier, Posterior, SequentialRule, quantify
+from autoscope.eds import (
+    UNKNOWN,
+    ClassModel,
+    Identifier,
+    ImageClasses,
+    Posterior,
+    SequentialRule,
+    Trade,
+    quantify,
+)
 from autoscope.estimation import field_values
 from autoscope.estimation.counts import UM2_PER_MM2
 from autoscope.records import CandidateRecord
 from autoscope.session.candidates import Candidate, find_candidates
-from autoscope.session.image_classes import ImageClasses
 from autoscope.session.quantities import FieldMap, TargetMeasure
-from autoscope.session.trade import Trade
 from autoscope.survey import Decision
 from autoscope.xray import EnergyAxis, atomic_mass
 

@@ -161,6 +161,11 @@ class Survey:
         """Whether every field of the population has been visited and observed."""
         return not self._pending and not self._unvisited()
 
+    @property
+    def all_decided(self) -> bool:
+        """Whether every field has been decided on; what is in flight may still have to be observed."""
+        return not self._unvisited()
+
     def states(self) -> tuple[QuantityState, ...]:
         """Where each target stands, on complete draws alone."""
         return tuple(map(self._state, range(len(self._targets))))
