@@ -38,9 +38,13 @@ LARGEST = 10.0
 """Observations are cut to plus or minus this."""
 
 OBSERVATIONS = (
-    "half-width", "share measured", "fields measured", "surprise", "stage speed", "settling time", "frame time",
-    "relative spread",
-    *(f"{what} of slot {slot}" for slot in range(SLOTS) for what in ("presence", "prediction", "spread", "time", "distance")),
+    "half-width", "share measured", "fields measured", "surprise", "stage speed", "settling time",
+    "frame time", "relative spread",
+    *(
+        f"{what} of slot {slot}"
+        for slot in range(SLOTS)
+        for what in ("presence", "prediction", "spread", "time", "distance")
+    ),
 )  # fmt: skip
 """Names of the observations, in the order of the table."""
 
@@ -150,8 +154,6 @@ class FieldSelectionEnv(gym.Env[Observation, np.int64]):
         size = SURVEY_FEATURES + SLOTS * SLOT_FEATURES
         self.observation_space = gym.spaces.Box(-LARGEST, LARGEST, (size,), np.float32)
         self.action_space = gym.spaces.Discrete(SLOTS)
-        self.observation_names = OBSERVATIONS
-        self.action_options = {"slot": tuple(str(slot) for slot in range(SLOTS))}
         self._offer: Offer | None = None
         self._pending: Decision | None = None
         self._visited, self._spent_s = 0, 0.0

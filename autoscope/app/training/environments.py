@@ -6,31 +6,20 @@ import importlib
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, get_args, get_type_hints, runtime_checkable
+from typing import Any, get_args, get_type_hints
 
 import gymnasium as gym
 from pydantic import BaseModel, ConfigDict, create_model
 
 from autoscope.app.loading import validated
+from autoscope.app.training.roles import ROLES
 from autoscope.core import ConfigurationError, nearest
 from autoscope_policies.learned import Choice, Layout
+from autoscope_policies.training import Chooser
 from autoscope_policies.training.problem import Environment, option_counts
 
-OWN = "autoscope/"
+OWN, NO_RULE = "autoscope/", "none"
 _PLAIN: tuple[object, ...] = (bool, int, float, str, tuple, list, dict, type(None))
-
-
-@runtime_checkable
-class Named(Protocol):
-    """An environment that names its numbers."""
-
-    @property
-    def observation_names(self) -> tuple[str, ...]:
-        """One for each number of the observation."""
-
-    @property
-    def action_options(self) -> Mapping[str, tuple[str, ...]]:
-        """What is chosen, and what it may be."""
 
 
 @dataclass(frozen=True)
@@ -81,16 +70,18 @@ def environment_maker(id: str, options: Mapping[str, Any], *, name: str, key: st
     return EnvironmentMaker(id, options)
 
 
-def layout_of(environment: Environment) -> Layout:
-    """The names of what an environment shows and asks; numbers where it has none.
+def layout_of(id: str, environment: Environment) -> Layout:
+    """The names of what an environment shows and asks; numbers where it is none of autoscope's.
+
+    Args:
+        id: of the environment.
+        environment: with this id.
 
     Raises:
         ConfigurationError: its observation is no flat row of numbers, or it offers no options.
     """
-    inner = environment.unwrapped
-    if isinstance(inner, Named):
-        choices = tuple(Choice(name, tuple(options)) for name, options in inner.action_options.items())
-        return Layout(tuple(inner.observation_names), choices)
+    if id in ROLES:
+        return ROLES[id].layout
     shape, counts = environment.observation_space.shape, option_counts(environment.action_space)
     if shape is None or len(shape) != 1 or not counts:
         raise ConfigurationError(
@@ -103,6 +94,29 @@ def layout_of(environment: Environment) -> Layout:
             Choice(f"choice {number}", tuple(map(str, range(count)))) for number, count in enumerate(counts)
         ),
     )
+
+
+def rule_of(id: str, rule: str, *, name: str) -> Chooser | None:
+    """The hand-written rule of an environment, which learned policies are compared with.
+
+    Args:
+        id: of the environment.
+        rule: by its name; empty: the environment's own, if it has one; ``"none"``: no rule.
+        name: of the file that asks for it, for the message.
+
+    Raises:
+        ConfigurationError: the environment has no such rule.
+    """
+    rules = ROLES[id].rules if id in ROLES else {}
+    if rule == NO_RULE or not (rule or rules):
+        return None
+    if rule and rule not in rules:
+        known = (*rules, NO_RULE)
+        raise ConfigurationError(
+            f"{name}: training.environment.rule = {rule!r} is unknown for {id}{nearest(rule, known)};"
+            f" it is one of {', '.join(known)}"
+        )
+    return rules[rule or next(iter(rules))]
 
 
 def _imported(path: str) -> Any:

@@ -8,6 +8,7 @@ from autoscope_policies.learned.card import (
     PolicyCard,
     ScoreCard,
 )
+from autoscope_policies.learned.controlling import Learned, design_layout
 from autoscope_policies.learned.files import LearnedNetwork, read_policy, write_policy
 from autoscope_policies.learned.layout import Choice, Layout, differences
 from autoscope_policies.learned.network import Network, Normalisation
@@ -17,6 +18,7 @@ __all__ = [
     "ChoiceCard",
     "EnvironmentCard",
     "Layout",
+    "Learned",
     "LearnedNetwork",
     "Network",
     "NetworkCard",
@@ -24,6 +26,7 @@ __all__ = [
     "NormalisationCard",
     "PolicyCard",
     "ScoreCard",
+    "design_layout",
     "differences",
     "read_policy",
     "write_policy",

@@ -48,7 +48,7 @@ Tell = Callable[[LearningProgress], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class TrainedPolicy:
     """What a training gave.
 
     Attributes:
@@ -76,7 +76,7 @@ def learn(
     *,
     resume: bool = False,
     tell: Tell | None = None,
-) -> Learned:
+) -> TrainedPolicy:
     """Trains one policy and writes it, with its card and its TensorBoard log, to a folder.
 
     Args:
@@ -132,7 +132,7 @@ class _Training:
         self._seeds = episode_seeds(VALIDATION_SEED, "validation", settings.evaluation_episodes)
         self._rule: Evaluation | None = None
 
-    def run(self, resume: bool) -> Learned:
+    def run(self, resume: bool) -> TrainedPolicy:
         """Trains to the end."""
         self._begin(resume)
         self._model.set_logger(configure(str(self._folder / TENSORBOARD), ["tensorboard"]))
@@ -229,7 +229,7 @@ class _Training:
         where = f"after {self._model.num_timesteps} steps of seed {self._seed}"
         return TrainingError(f"training stopped {where}: {error}; {kept}")
 
-    def _finished(self) -> Learned:
+    def _finished(self) -> TrainedPolicy:
         """Scores the best network on episodes that did not choose it, and writes it."""
         standing, rule = self._standing, self._problem.rule
         if standing.best is None:
@@ -239,7 +239,7 @@ class _Training:
         beaten = None if rule is None else evaluate(rule, self._validation, seeds)
         path = self._folder / WEIGHTS
         policy = write_policy(path, standing.best, self._card(standing.best, score(found, beaten)))
-        return Learned(
+        return TrainedPolicy(
             policy, path, tuple(standing.points), self._rule, standing.seconds, standing.cloning_loss
         )
 
