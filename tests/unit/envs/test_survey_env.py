@@ -106,10 +106,10 @@ def test_options_without_sense_are_masked_and_the_rule_acts():
     env.reset(seed=1)
     masks = dict(zip(DESIGN_OPTIONS, np.split(env.action_masks(), np.cumsum(env.action_space.nvec)[:-1]),
                      strict=True))  # fmt: skip
-    assert masks["eds_price"].tolist() == [False, True, False]
+    assert masks["eds_price"].tolist() == [False, False, True, False]
     assert masks["urgency"].tolist() == [False, True]
     assert masks["travel_exponent"].all() and masks["batch"].all() and masks["refocus"].all()
-    *_, info = env.step(Design(eds_price=4.0, urgency=0.0, travel_exponent=1.0).action)
+    *_, info = env.step(Design(eds_price=3.0, urgency=0.0, travel_exponent=1.0).action)
     assert info["design"]["eds_price"] == 1 and info["design"]["urgency"] == 2
     assert info["design"]["travel_exponent"] == 1
 
@@ -120,8 +120,8 @@ def test_an_action_stands_for_a_design_and_back():
         action = np.array([rng.integers(len(options)) for options in DESIGN_OPTIONS.values()])
         np.testing.assert_array_equal(Design.of(action).action, action)
     assert Design.of(RULE.action) == RULE
-    np.testing.assert_array_equal(possible(RULE.action, np.zeros(13, bool)), RULE.action)
-    for action in ([1, 0], [3, 0, 0, 0, 0], [-1, 0, 0, 0, 0]):
+    np.testing.assert_array_equal(possible(RULE.action, np.zeros(15, bool)), RULE.action)
+    for action in ([1, 0], [4, 0, 0, 0, 0], [-1, 0, 0, 0, 0]):
         with pytest.raises(ConfigurationError):
             Design.of(action)
     with pytest.raises(ConfigurationError, match=r"batch = 5"):
@@ -150,6 +150,16 @@ def test_observations_say_what_the_survey_says():
     assert observation[0] == pytest.approx(np.log10(lag), abs=0.05)
 
 
+def test_a_design_may_be_held_for_some_draws_and_time_counted_in_visits():
+    env = SurveyEnv(specimen="phase", side=16, hold=4, reward="visits")
+    env.reset(seed=2)
+    _, reward, *_, info = env.step(RULE.action)
+    assert info["fields"] == 4
+    costs, across = env.unwrapped._world.instrument.costs, np.hypot(15 * 50.0, 15 * 50.0)
+    visit_s = costs.visit_s + costs.travel_s(np.array([across / 4]))[0]
+    assert reward == pytest.approx(-info["beam_time_s"] / (50 * visit_s))
+
+
 def test_refocusing_takes_its_time_and_renews_the_focus():
     env = SurveyEnv(specimen="phase", side=16)
     env.reset(seed=2)
@@ -165,7 +175,7 @@ def test_refocusing_takes_its_time_and_renews_the_focus():
 
 def test_a_dearer_spectrum_is_taken_less_often():
     number = []
-    for price in (0.25, 1.0, 4.0):
+    for price in (0.1, 1.0, 10.0):
         world = random_world(np.random.default_rng(11), specimen="inclusions", side=16)
         survey, source = world.survey(
             Designed("x", "", lambda view, price=price: Design(eds_price=price)), Statistics("standard", 0.2)
@@ -185,7 +195,14 @@ def test_misuse_is_named():
         SurveyEnv(specimen="phas")
     with pytest.raises(ConfigurationError, match="slow stage"):
         SurveyEnv(instrument="slow stag")
-    for bad in ({"side": 4}, {"max_fields": 1}, {"render_mode": "human"}, {"tier": "sure"}):
+    for bad in (
+        {"side": 4},
+        {"hold": 0},
+        {"reward": "s"},
+        {"max_fields": 1},
+        {"render_mode": "human"},
+        {"tier": "sure"},
+    ):
         with pytest.raises(ConfigurationError):
             SurveyEnv(**bad)
 
