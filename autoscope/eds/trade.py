@@ -20,6 +20,31 @@ LEAST_SHARE = 0.1
 """Least share of the variance seen between visits that is taken for the fields' own."""
 
 
+NOTHING_LEFT = 1e-6
+"""Share of the budget that is as good as nothing."""
+
+SCARCE_SHARE = 0.5
+"""Share of the live time's budget from which on, when no more is left, spectra become dearer."""
+
+
+def scarcity_price(spent_s: float, limit_s: float | None, longest_s: float) -> float:
+    """What a spectrum's seconds are multiplied by when the budget of live time runs short.
+
+    1 while more than half of it is left, then the square of half over what is left: probabilities, which go
+    with one over the root, shrink in proportion to what is left, so that the rest is never spent at once. The
+    least probability holds all the same.
+
+    Args:
+        spent_s: live time spent.
+        limit_s: budget; None: there is none.
+        longest_s: live time that a spectrum may take: no further one is allowed when less is left.
+    """
+    if limit_s is None:
+        return 1.0
+    left = max(limit_s - longest_s - spent_s, 0.0)
+    return max(1.0, SCARCE_SHARE * limit_s / max(left, NOTHING_LEFT * limit_s)) ** 2
+
+
 class Trade:
     """Running variance between visits and mean live time: all that the trigger's probabilities need.
 

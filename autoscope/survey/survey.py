@@ -218,7 +218,8 @@ class Survey:
         if not self._unvisited():
             return None
         if not self._open or self._open[-1].decided == len(self._open[-1].fields):
-            self._open.append(_opened(self._sampler.sample(self._prepare(), self._xy_um)))
+            bounded = tuple(tracker.bets for tracker in self._trackers)
+            self._open.append(_opened(self._sampler.sample(self._prepare(), self._xy_um, bounded)))
             self._draws += 1
         return self._hand_out(self._open[-1])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -23,6 +24,7 @@ from autoscope.survey import (
     SurveyView,
     design_masks,
     design_observation,
+    possible,
     step,
 )
 from autoscope.survey.design_view import LARGEST
@@ -31,6 +33,9 @@ from autoscope_envs.worlds import SurveyWorld, random_world
 
 TIME_SCALE_S = 200.0
 """Seconds of beam time that cost one unit of reward."""
+VISITS = 50.0
+"""Visits' worth of beam time that cost one unit, where visits are counted."""
+REWARDS = ("seconds", "visits")
 
 Observation = NDArray[np.float32]
 MakeWorld = Callable[[np.random.Generator], SurveyWorld]
@@ -49,15 +54,16 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
 
     ## Action space
 
-    ``MultiDiscrete([3, 3, 2, 3, 2])``: which option of each parameter. Options that make no sense are masked by
-    ``action_masks()`` (all parameters' options one after the other); choosing one is an error.
+    ``MultiDiscrete([4, 3, 2, 4, 2])``: which option of each parameter. Options that make no sense, such as a
+    price of spectra where there are none, are masked by ``action_masks()`` (all parameters' options one after the
+    other); where one is chosen nevertheless the rule's option acts, and ``info["design"]`` says what did.
 
     | index | parameter | options |
     |---|---|---|
-    | 0 | power of a field's seconds in its chance | 0, 1/2, 1 |
+    | 0 | power of a field's seconds in its chance | 0, 1/2, 1, 3/2 |
     | 1 | fields in the draw | 1, 4, 8 |
     | 2 | how much more a target counts that is further from done | 0 (alike), 2 |
-    | 3 | what a second of spectra counts against one of visits | 1/4, 1, 4 |
+    | 3 | what a second of spectra counts against one of visits | 0.1, 0.3, 1, 3 |
     | 4 | focus before the draw, due or not | no, yes |
 
     ## Observation space
@@ -79,7 +85,8 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
 
     ## Rewards
 
-    Minus the beam time of the draw over 200 s.
+    Minus the beam time of the step over 200 s; with ``reward = "visits"`` over that of 50 visits with a quarter
+    of the way across the region each, so that instruments that are slow in everything do not drown the others.
 
     ## Starting state
 
@@ -98,6 +105,8 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
         tier: of the intervals.
         exploration: the floor, in (0, 1].
         max_fields: visits after which an episode is truncated.
+        hold: draws that are made of one design, in a step.
+        reward: ``"seconds"`` or ``"visits"``.
         render_mode: ``"rgb_array"`` or None.
 
     Raises:
@@ -116,17 +125,24 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
         tier: str = "standard",
         exploration: float = 0.2,
         max_fields: int = 1500,
+        hold: int = 1,
+        reward: str = "seconds",
         render_mode: str | None = None,
     ) -> None:
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ConfigurationError(f"render_mode = {render_mode!r} is unknown: use 'rgb_array' or None")
         if max_fields < 2:
             raise ConfigurationError(f"max_fields = {max_fields} must be 2 or more")
+        if hold < 1:
+            raise ConfigurationError(f"hold = {hold} draws must be 1 or more")
+        if reward not in REWARDS:
+            raise ConfigurationError(f"reward = {reward!r} is unknown: it is one of {', '.join(REWARDS)}")
         if world is None:
             world = partial(random_world, specimen=specimen, instrument=instrument, side=side)
             world(np.random.default_rng(0))  # a name that is unknown is refused now
         self._make_world, self._statistics = world, Statistics(tier, exploration)
         self._max_fields, self.render_mode = max_fields, render_mode
+        self._hold, self._reward = hold, reward
         self.observation_space = gym.spaces.Box(-LARGEST, LARGEST, (len(DESIGN_OBSERVATION),), np.float32)
         self.action_space = gym.spaces.MultiDiscrete([len(options) for options in DESIGN_OPTIONS.values()])
         self._design = RULE
@@ -153,6 +169,7 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
         self._policy = Designed("survey", "", self._chosen)
         self._survey, self._source = self._world.survey(self._policy, self._statistics)
         self._began_s = self._source.clock_s
+        self._unit_s = TIME_SCALE_S if self._reward == "seconds" else VISITS * _visit_s(self._survey.view())
         self._pending, self._over, self._seen = None, False, list[int]()
         return self._observed(), self._told()
 
@@ -160,21 +177,25 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
         """Makes a draw of the chosen design and visits its fields.
 
         Raises:
-            ConfigurationError: an option is masked, or the episode is over.
+            ConfigurationError: it is no action, or the episode is over.
         """
         if self._survey is None or self._over:
             raise ConfigurationError("the episode is over: reset the environment before the next step")
-        self._design = Design.of(action)
-        self._check(action)
+        Design.of(action)  # refuses what is no action
+        self._design = Design.of(possible(np.asarray(action), self.action_masks()))
         before_s = self._source.clock_s
-        terminated = self._draw(self._survey)
-        truncated = not terminated and len(self._seen) >= self._max_fields
+        terminated = truncated = False
+        for _ in range(self._hold):
+            terminated = self._draw(self._survey)
+            truncated = not terminated and len(self._seen) >= self._max_fields
+            if terminated or truncated:
+                break
         self._over = terminated or truncated
-        reward = -(self._source.clock_s - before_s) / TIME_SCALE_S
+        reward = -(self._source.clock_s - before_s) / self._unit_s
         return self._observed(), reward, terminated, truncated, self._told()
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """``13`` booleans: which options of which parameter can be chosen."""
+        """``15`` booleans: which options of which parameter can be chosen."""
         if self._survey is None or self._over:
             return np.ones(sum(map(len, DESIGN_OPTIONS.values())), bool)
         return design_masks(self._survey.view())
@@ -192,15 +213,6 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
 
     def _chosen(self, view: SurveyView) -> Design:
         return self._design
-
-    def _check(self, action: NDArray[np.int64]) -> None:
-        masks, at = self.action_masks(), 0
-        for (name, options), index in zip(DESIGN_OPTIONS.items(), action, strict=True):
-            if not masks[at + int(index)]:
-                raise ConfigurationError(
-                    f"action: {name} = {options[int(index)]:g} cannot be chosen now; see action_masks()"
-                )
-            at += len(options)
 
     def _draw(self, survey: Survey) -> bool:
         """Steps until the whole draw is decided on; returns whether the survey has ended."""
@@ -233,4 +245,12 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
             "intervals": [(state.ci_low, state.ci_high) for state in states],
             "truth": truth.tolist(),
             "met": survey is not None and survey.met,
+            "design": asdict(self._design),
         }
+
+
+def _visit_s(view: SurveyView) -> float:
+    """Seconds of a visit with a quarter of the way across the region."""
+    grid, prices = view.grid, view.prices
+    away = np.array([np.hypot(np.ptp(grid.x_um), np.ptp(grid.y_um)) / 4])
+    return prices.visit_s + float(prices.travel_s(away)[0])

@@ -96,8 +96,8 @@ def instrument_family(name: str) -> InstrumentFamily:
         ConfigurationError: there is none.
     """
     if name not in INSTRUMENTS:
-        known = ", ".join(INSTRUMENTS)
+        known = ("any", *(family for family in INSTRUMENTS if family != "any"))
         raise ConfigurationError(
-            f"instrument {name!r} is unknown{nearest(name, INSTRUMENTS)}; it is one of {known}"
+            f"instrument {name!r} is unknown{nearest(name, known)}; it is one of {', '.join(known)}"
         )
     return INSTRUMENTS[name]

@@ -83,9 +83,11 @@ class TableVisits:
         taken, self._taken = self._taken, None
         if taken is None or taken.value is None:
             raise RuntimeError(f"no frame was taken for step {decision.step}")  # the survey's order is wrong
-        if self._trade is not None and taken.variance is not None:
+        if self._trade is not None and self._features is not None and taken.variance is not None:
             weight = float(self._grid.weight[decision.field]) / decision.propensity
-            self._trade.visited(weight, taken.value - decision.predicted, taken.variance)
+            told = slice(len(taken.value) - len(self._features.sizes), None)
+            departure = (taken.value - decision.predicted)[told]
+            self._trade.visited(weight, departure, taken.variance[told])
         return taken
 
     def _first_trade(self, features: Features) -> Trade:

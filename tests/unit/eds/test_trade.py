@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from autoscope.core import EstimationError
-from autoscope.eds import ImageClasses, Trade
+from autoscope.eds import ImageClasses, Trade, scarcity_price
 
 NAMES = ("alumina", "MnS", "CaS", "unknown")
 GROUPS = {"oxide": ("alumina",), "sulphide": ("MnS", "CaS")}
@@ -68,3 +68,21 @@ def test_impossible_prices_are_refused(price: float) -> None:
     trade = Trade(np.array([100.0]), 4.0, 2.0, 1.0, 0.05)
     with pytest.raises(EstimationError, match="the price of a spectrum is"):
         trade.probabilities(np.array([[1.0]]), np.array([[0.5]]), 1.0, price)
+
+
+def test_live_time_becomes_dear_as_its_budget_runs_out() -> None:
+    assert scarcity_price(1e6, None, 5.0) == 1.0
+    # 100 s, of which the last 10 allow no further spectrum; from 50 s left on: (50 / left)^2
+    spent_s = np.array([0.0, 40.0, 65.0, 80.0, 85.0, 90.0, 99.0])
+    price = [scarcity_price(s, 100.0, 10.0) for s in spent_s.tolist()]
+    np.testing.assert_allclose(price[:5], [1.0, 1.0, 4.0, 25.0, 100.0])
+    assert np.isfinite(price).all() and price[5] == price[6] > 1e9
+
+
+def test_a_session_that_spends_in_proportion_to_what_is_left_never_spends_it_all() -> None:
+    """However many features there are: the sum of the probabilities, no floor, stays below the budget."""
+    trade, spent_s = Trade(np.array([100.0]), 4.0, 0.0, 1.0, 1e-9), 0.0
+    for _ in range(2000):
+        price = scarcity_price(spent_s, 20.0, 2.0)
+        spent_s += float(trade.probabilities(np.array([[100.0]]), np.array([[0.5]]), 1.0, price)[0])
+    assert spent_s == pytest.approx(18.0, abs=0.1)  # 20 s but the 2 s in which no spectrum fits
