@@ -138,7 +138,7 @@ def test_there_and_back(stored, tmp_path):
     beside = json.loads(stored.with_suffix(".json").read_text())
     assert beside["environment"] == {"id": "tests/Two-v0", "options": {"side": 4}}
     assert beside["schema"] == "autoscope.policy/1"
-    assert "autoscope" not in {name for name in load_file(stored)}
+    assert "autoscope" not in set(load_file(stored))
 
 
 def test_a_lone_file_is_enough(stored):

@@ -19,7 +19,7 @@ STEPS = 8
 
 
 class Copying(gym.Env):
-    """Say what is shown: each of two choices that is right gives half a point; option 2 is barred at times."""
+    """Say what is shown: each of two choices that is right gives half a point; option 2 may be barred."""
 
     def __init__(self, *, nan_after=None, masked=True, single=False):
         self.observation_space = gym.spaces.Box(-1, 3, (2,), np.float32)
@@ -65,7 +65,8 @@ def problem(rule=None, layout=LAYOUT, **options):
 def quick(**changes):
     parts = {
         "steps": 6144, "environments": 4, "evaluate_every": 2048, "evaluation_episodes": 8,
-        "gamma": 0.5, "learning_rate": 3e-3, "hidden": (16,), "ppo": {"n_steps": 64, "batch": 64, "epochs": 4},
+        "gamma": 0.5, "learning_rate": 3e-3, "hidden": (16,),
+        "ppo": {"n_steps": 64, "batch": 64, "epochs": 4},
     }  # fmt: skip
     return LearningSettings(**{**parts, **changes})
 
@@ -87,21 +88,21 @@ def test_the_task_is_learnt_and_the_file_chooses_as_the_network_did(tmp_path):
     assert policy.choose(seen, np.ones(5, bool)).tolist() == [2, 0]
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     pass
 
 
 def stop_after(steps):
     def tell(now):
         if now.step > steps:
-            raise Stopped
+            raise StoppedError
 
     return tell
 
 
 def test_the_same_seed_gives_the_same_bits_and_an_interruption_changes_nothing(tmp_path):
     whole = learn(problem(), quick(steps=4096), 7, tmp_path / "whole")
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         learn(problem(), quick(steps=4096), 7, tmp_path / "parts", tell=stop_after(2048))
     resumed = learn(problem(), quick(steps=4096), 7, tmp_path / "parts", resume=True)
     for one, other in zip(whole.policy.network.weights, resumed.policy.network.weights, strict=True):
@@ -121,7 +122,7 @@ def test_interruptions_change_nothing_for_dqn_either(tmp_path):
     )  # fmt: skip
     task = problem(layout=layout, single=True, masked=False)
     whole = learn(task, settings(), 2, tmp_path / "whole")
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         learn(task, settings(), 2, tmp_path / "parts", tell=stop_after(512))
     parts = learn(task, settings(), 2, tmp_path / "parts", resume=True)
     assert whole.policy.card.network.head == "values"
@@ -143,7 +144,9 @@ def test_plain_ppo_needs_no_masks(tmp_path):
 
 
 def test_a_reward_that_is_no_number_ends_training_and_leaves_the_last_checkpoint(tmp_path):
-    with pytest.raises(TrainingError, match=r"reward of environment 0 is nan.*checkpoint is after 2048 steps"):
+    with pytest.raises(
+        TrainingError, match=r"reward of environment 0 is nan.*checkpoint is after 2048 steps"
+    ):
         learn(problem(nan_after=700), quick(), 1, tmp_path / "nan")
     kept = (tmp_path / "nan" / CHECKPOINT).read_bytes()
     done = learn(problem(), quick(), 1, tmp_path / "nan", resume=True)
@@ -157,20 +160,27 @@ def test_a_loss_that_is_no_number_ends_training_before_the_weights_are_touched(t
     assert (tmp_path / "diverged" / CHECKPOINT).exists()
 
 
+def generators():
+    return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # noqa: NPY002
+
+
 def test_global_generators_are_given_back(tmp_path):
     random.seed(5)
     np.random.seed(5)  # noqa: NPY002
     torch.manual_seed(5)
-    before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state(), torch.get_num_threads()  # noqa: NPY002
+    before, threads = generators(), torch.get_num_threads()
     learn(problem(), quick(steps=1, evaluate_every=1), 1, tmp_path / "one")
-    after = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state(), torch.get_num_threads()  # noqa: NPY002
-    assert before[:2] == after[:2] and torch.equal(before[2], after[2]) and before[3] == after[3]
+    assert generators() == before and torch.get_num_threads() == threads
 
 
 @pytest.mark.parametrize(
     ("changes", "options", "message"),
     [
-        ({"algorithm": "sac"}, {}, "'sac' chooses real numbers, and the actions of tests/Copying-v0 are options"),
+        (
+            {"algorithm": "sac"},
+            {},
+            "'sac' chooses real numbers, and the actions of tests/Copying-v0 are options",
+        ),
         ({"algorithm": "dqn"}, {}, "'dqn' makes a single choice"),
         ({"cloning": {"steps": 10}}, {}, "needs a rule to imitate"),
         ({}, {"single": True}, r"the layout names choices of \(3, 2\) options"),
@@ -186,7 +196,9 @@ def test_an_environment_without_masks_is_told_of_ppo(tmp_path):
     make = partial(gym.make, "CartPole-v1")
     layout = Layout(("x", "speed", "angle", "rate"), (Choice("push", ("left", "right")),))
     task = Problem(make, make, layout, EnvironmentCard(id="CartPole-v1"))
-    with pytest.raises(ConfigurationError, match=r"needs action_masks\(\), which CartPole-v1 does not offer: use 'ppo'"):
+    with pytest.raises(
+        ConfigurationError, match=r"needs action_masks\(\), which CartPole-v1 does not offer: use 'ppo'"
+    ):
         learn(task, quick(), 1, tmp_path / "none")
 
 
