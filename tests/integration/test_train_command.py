@@ -45,7 +45,7 @@ def config(tmp_path):
 
 def test_train_writes_policies_curves_and_what_the_command_prints(config, tmp_path, capsys):
     out = tmp_path / "out"
-    assert main(["train", str(config), "--out", str(out), "--json"]) == 0
+    assert main(["train", str(config), "--out", str(out), "--jobs", "1", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed == json.loads((out / "training.json").read_text())
     assert printed["schema"] == "autoscope.training/1"
@@ -58,6 +58,35 @@ def test_train_writes_policies_curves_and_what_the_command_prints(config, tmp_pa
     assert policy.card.environment.options == {"sutton_barto_reward": False}
     assert (out / "learning.png").read_bytes().startswith(b"\x89PNG")
     assert list((out / "seed-2" / "tensorboard").glob("events*"))
+
+
+@pytest.mark.slow
+def test_seeds_side_by_side_give_the_policies_that_they_give_one_after_the_other(config, tmp_path, capsys):
+    hashes = []
+    for jobs in ("1", "2"):
+        arguments = ["train", str(config), "--out", str(tmp_path / jobs), "--steps", "512", "--jobs", jobs]
+        assert main([*arguments, "--json"]) == 0
+        hashes.append([one["sha256"] for one in json.loads(capsys.readouterr().out)["seeds"]])
+    assert hashes[0] == hashes[1] and hashes[0][0] != hashes[0][1]
+
+
+@pytest.mark.slow
+def test_environments_in_their_own_processes_give_the_same_policy(tmp_path, capsys):
+    path, scores, weights = tmp_path / "train.toml", [], []
+    path.write_text(
+        "[training]\nsteps = 64\nenvironments = 2\nevaluate_every = 64\nevaluation_episodes = 2\n"
+        "ppo = { n_steps = 32, batch = 32, epochs = 1 }\n[training.environment]\n"
+        'id = "autoscope/FieldSelection-v0"\noptions = { max_fields = 20 }\n'
+    )
+    for inside in ("false", "true"):
+        folder = tmp_path / inside
+        given = ["--set", f"training.subprocesses={inside}", "--out", str(folder), "--json"]
+        assert main(["train", str(path), *given]) == 0
+        scores.append(json.loads(capsys.readouterr().out)["seeds"][0]["scores"])
+        weights.append(read_policy(folder / "policy.safetensors").network.weights)
+    assert scores[0] == pytest.approx(scores[1])
+    for one, other in zip(*weights, strict=True):  # sums over arrays that lie otherwise in memory
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
 
 
 def test_an_interrupted_training_goes_on(config, tmp_path, capsys):

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -23,6 +21,7 @@ from autoscope.app.benchmarking.scoring import Row, Scored, row_json, score
 from autoscope.app.benchmarking.summary import Summary, summarise
 from autoscope.app.benchmarking.tabulating import Announce, Problem, problems_of
 from autoscope.app.benchmarking.unseen import read_cards, reader_card
+from autoscope.app.processes import one_thread_each
 from autoscope.core import AutoscopeError
 from autoscope.perception.overview_card import shipped_reader
 
@@ -30,7 +29,6 @@ SCHEMA = "autoscope.benchmark/1"
 TABLES = "tables"
 BATCH = 5
 """Episodes that a process runs before it reports."""
-THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 Advance = Callable[[int, int, str], None]
 """Told how many episodes are done, of how many, and what was run last."""
@@ -167,7 +165,7 @@ def _episodes(batches: Sequence[Batch], jobs: int) -> Iterator[tuple[Cell, list[
             yield cell, run_episodes(cell, numbers)
         return
     context = multiprocessing.get_context("spawn")
-    with _one_thread_each(), ProcessPoolExecutor(min(jobs, len(batches)), context) as pool:
+    with one_thread_each(), ProcessPoolExecutor(min(jobs, len(batches)), context) as pool:
         try:
             yield from _drain(pool, iter(batches), waiting=2 * jobs)
         except BrokenProcessPool as error:
@@ -191,21 +189,6 @@ def _drain(
             return
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             yield running.pop(future), future.result()
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Processes that are started in here compute with one thread each."""
-    before = {name: os.environ.get(name) for name in THREAD_LIMITS}
-    os.environ.update(dict.fromkeys(THREAD_LIMITS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def to_text(benchmark: Benchmark) -> str:
