@@ -89,7 +89,8 @@ def tabulate(config: Config) -> Tables:
             microscope.move_to(StagePosition(float(grid.x_um[field]), float(grid.y_um[field])))
             if field % 100 == 0:
                 microscope.autofocus()
-            seen = prepared.measurer.see(microscope.acquire_image(settings.reference), field)
+            frame = microscope.acquire_image(settings.reference)
+            seen = prepared.measurer.measure(frame, field).seen
             found = find_candidates(seen, tuple(eds.plan.groups), eds.plan.min_feature_um)
             features = []
             for candidate in found:
