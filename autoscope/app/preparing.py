@@ -18,7 +18,7 @@ from autoscope.perception.overview_card import shipped_reader
 from autoscope.perception.overview_groups import overview_groups
 from autoscope.perception.overview_predictor import OverviewPredictor
 from autoscope.session import Measurer, Prepared, SegmentingMeasurer, TargetMeasure
-from autoscope.survey import FieldGrid, Statistics, Survey, Target
+from autoscope.survey import FieldGrid, Policy, Statistics, Survey, Target
 from autoscope_simulators import SpecimenFile
 
 CANNOT_TELL = (
@@ -50,22 +50,41 @@ def preparer(
     return prepare
 
 
-def survey_of(config: Config, grid: FieldGrid, microscope: Microscope, frames: Sequence[Frame]) -> Survey:
-    """The survey of a configuration with its predictor, which reads the overview's frames."""
+def survey_of(
+    config: Config,
+    grid: FieldGrid,
+    microscope: Microscope,
+    frames: Sequence[Frame],
+    *,
+    policy: Policy | None = None,
+    statistics: Statistics | None = None,
+) -> Survey:
+    """The survey of a configuration with its predictor, which reads the overview's frames.
+
+    Args:
+        config: of the session.
+        grid: the fields.
+        microscope: whose actions cost what it says.
+        frames: of the overview.
+        policy: None: the configuration's.
+        statistics: None: the configuration's.
+    """
     targets = tuple(measure.target for measure in targets_of(config))
     reference = imaging(config.imaging.reference)
     start = microscope.position() if not frames else frames[-1].position
     return Survey(
         grid=grid,
         targets=targets,
-        policy=policy_of(config),
+        policy=policy_of(config) if policy is None else policy,
         predictor=predictor_of(len(grid), targets, groups_of(grid, frames, predictor_kind(config))),
-        statistics=Statistics(tier=config.statistics.tier, exploration=config.policy.exploration),
+        statistics=statistics or Statistics(config.statistics.tier, config.policy.exploration),
         seed=config.seed,
         travel_s=microscope.predict_travel_s,
         visit_s=microscope.predict_image_s(reference),
         start_xy_um=(start.x_um, start.y_um),
         extra=extra_cost_of(config, microscope, targets),
+        focus_s=microscope.predict_autofocus_s(),
+        spectrum_s=microscope.predict_spectrum_s(0.0) if config.eds.enabled else None,
     )
 
 

@@ -19,14 +19,14 @@ from autoscope.core import (
 )
 from autoscope.microscope import FocusResult, Microscope
 from autoscope.session.control import SessionControl
-from autoscope.session.focus import FocusKeeper, sharpness
 from autoscope.session.journal import Journal, Purpose
 from autoscope.session.measurer import Measurement, Measurer
 from autoscope.session.recovery import REFUSALS, Recovery
 from autoscope.session.second_look import Again, SecondLook, Settled
 from autoscope.session.settings import SessionSettings
-from autoscope.session.spectra import FieldSpectra, KnownSpectrum, SpectrumCollector
+from autoscope.session.spectra import CLOCK_DECIMALS, FieldSpectra, KnownSpectrum, SpectrumCollector
 from autoscope.survey import Decision, FieldGrid, Outcome
+from autoscope.survey.focus import FocusKeeper, sharpness
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,7 @@ class InFlight:
     ``again`` is what was done of a second look before the session was interrupted.
     With EDS ``settled`` holds what was made of its looks, and ``spectra`` what was taken on the field while
     the stage stood there; none where it cannot be measured.
+    ``clock_s`` is when the frame was taken; None where that is not known.
     """
 
     decision: Decision
@@ -50,6 +51,7 @@ class InFlight:
     again: Again | None = None
     settled: Settled | None = None
     spectra: FieldSpectra | None = None
+    clock_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,9 +290,11 @@ class InstrumentSource:
         self._imaging.arrive()
         if self._control.take_skip():
             return InFlight(decision, None, None, "skipped by the operator")
+        if decision.refocus:
+            self._imaging.focus.lost()
         reference = self._imaging.settings.reference
         frame, index = self._imaging.take(reference, purpose="field", field=decision.field)
-        return InFlight(decision, frame, index)
+        return InFlight(decision, frame, index, clock_s=self._imaging.microscope.clock.now_s())
 
     def _visit_again(self, decision: Decision) -> InFlight:
         self._failure = None
@@ -334,13 +338,20 @@ class InstrumentSource:
             self._imaging.focus.saw(sharpness(taken.frame.pixels))
         journal.labels(settled.best.index, settled.best.measurement.labels)
         if taken.spectra is None:
-            outcome = Outcome(None, note)
+            outcome = self._with_conditions(Outcome(None, note), taken)
             journal.observation(decision, outcome, looks=looks)
             return outcome
         outcome, candidates = collector.close(decision, taken.spectra, note)
+        outcome = self._with_conditions(outcome, taken)
         area_um2 = taken.spectra.sight.field.area_um2
         journal.observation(decision, outcome, looks=looks, candidates=candidates, area_um2=area_um2)
         return outcome
+
+    def _with_conditions(self, outcome: Outcome, taken: InFlight) -> Outcome:
+        """The outcome with how its frame was taken."""
+        focus = self._imaging.focus
+        age_s = None if taken.clock_s is None else round(focus.age_s(taken.clock_s), CLOCK_DECIMALS)
+        return replace(outcome, sharpness=focus.relative, focus_age_s=age_s)
 
     def _measured(self, taken: InFlight, frame: Frame, index: int) -> Outcome:
         """Settles a field that has a frame."""
@@ -355,7 +366,7 @@ class InstrumentSource:
         for note in measurement.notes:
             journal.warn_once(note)
         value = None if settled.worst_case else measurement.value
-        outcome = Outcome(value, taken.note or settled.note)
+        outcome = self._with_conditions(Outcome(value, taken.note or settled.note), taken)
         inclusions = () if settled.worst_case else measurement.inclusions
         journal.observation(decision, outcome, inclusions, settled.documents)
         return outcome

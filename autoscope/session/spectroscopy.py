@@ -149,11 +149,18 @@ class Spectroscopy:
             notes: of the recognition.
         """
         candidates = find_candidates(field, tuple(self.plan.groups), self.plan.min_feature_um)
-        drawn = self.draw(candidates, field.area_um2, weight / decision.propensity, decision.step)
+        drawn = self.draw(
+            candidates, field.area_um2, weight / decision.propensity, decision.step, decision.eds_price
+        )
         return Sight(field, candidates, *drawn, notes)
 
     def draw(
-        self, candidates: Sequence[Candidate], area_um2: float, weight: float, step: int
+        self,
+        candidates: Sequence[Candidate],
+        area_um2: float,
+        weight: float,
+        step: int,
+        price: float = 1.0,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
         """Priors, sizes, propensities and draws of a field's features, as `Sight` has them.
 
@@ -162,11 +169,12 @@ class Spectroscopy:
             area_um2: specimen area in the field.
             weight: a_i over the field's propensity.
             step: number of the field's visit; the same step gives the same draws.
+            price: what a second of spectra counts against one of visits.
         """
         prior = np.array([self._image.prior(c.image) for c in candidates]).reshape(-1, len(self.names)).T
         sizes = np.array([[_size(m, c, area_um2) for c in candidates] for m in self._measures])
         sizes = sizes.reshape(len(self._measures), len(candidates))
-        price = scarcity_price(self._spent_s, self.plan.limit_s, self.plan.rule.max_live_s)
+        price = price * scarcity_price(self._spent_s, self.plan.limit_s, self.plan.rule.max_live_s)
         propensity = self._trade.probabilities(sizes, self._of @ prior, weight, price)
         rng = component_rng(self.plan.seed, "trigger", step)
         return prior, sizes, propensity, rng.random(len(candidates)) < propensity

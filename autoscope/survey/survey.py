@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from autoscope.core import EstimationError, Prediction
 from autoscope.estimation import QuantityTracker, check_values
 from autoscope.estimation.growing import GrowingTable
+from autoscope.survey.conditions import Conditions, Prices
 from autoscope.survey.drawing import check_prediction
 from autoscope.survey.grid import FieldGrid
 from autoscope.survey.protocols import (
@@ -84,6 +85,8 @@ class Survey:
         visit_s: seconds of a visit apart from travel.
         start_xy_um: where the stage stands when the survey begins.
         extra: what fields cost beyond that, where they do; it learns from the outcomes.
+        focus_s: seconds of an autofocus run, which policies may weigh.
+        spectrum_s: seconds of a spectrum beside its live time; None where no spectra are taken.
     """
 
     def __init__(
@@ -99,12 +102,17 @@ class Survey:
         visit_s: float,
         start_xy_um: tuple[float, float],
         extra: ExtraCost | None = None,
+        focus_s: float = 0.0,
+        spectrum_s: float | None = None,
     ) -> None:
         self._grid, self._targets, self._policy, self._predictor = grid, targets, policy, predictor
         exploration = statistics.exploration if policy.floored else 0.0
         self._exploration, self._sampler = exploration, Sampler(grid, targets, exploration, seed)
         self._travel_s, self._visit_s, self._xy_um = travel_s, visit_s, start_xy_um
-        self._extra = extra
+        self._extra, self._extra_s = extra, 0.0
+        self._prices = Prices(travel_s, visit_s, focus_s, spectrum_s)
+        self._conditions = Conditions()
+        self._view: SurveyView | None = None
         self._free = np.ones(len(grid), bool)
         self._names = tuple(f"{target.quantity} of {target.class_name}" for target in targets)
         self._trackers = tuple(QuantityTracker(len(grid), target.goal, statistics.tier) for target in targets)
@@ -152,6 +160,11 @@ class Survey:
     def exhausted(self) -> bool:
         """Whether every field of the population has been visited and observed."""
         return not self._pending and not self._unvisited()
+
+    @property
+    def all_decided(self) -> bool:
+        """Whether every field has been decided on; what is in flight may still have to be observed."""
+        return not self._unvisited()
 
     def states(self) -> tuple[QuantityState, ...]:
         """Where each target stands, on complete draws alone."""
@@ -205,9 +218,9 @@ class Survey:
         if not self._unvisited():
             return None
         if not self._open or self._open[-1].decided == len(self._open[-1].fields):
-            self._open.append(_opened(self._sampler.sample(self._prepare(), self._xy_um)))
+            bounded = tuple(tracker.bets for tracker in self._trackers)
+            self._open.append(_opened(self._sampler.sample(self._prepare(), self._xy_um, bounded)))
             self._draws += 1
-            self._prepared = None
         return self._hand_out(self._open[-1])
 
     def offer(self) -> Offer | None:
@@ -248,7 +261,8 @@ class Survey:
             if self._extra is not None:
                 self._extra.observe(decision.predicted, outcome.extra_s)
         self._pending.popleft()
-        self._prepared = None
+        self._prepared = self._view = None
+        self._note(outcome)
         self._take(self._open[0], values, outcome.variance)
 
     def _take(
@@ -280,18 +294,38 @@ class Survey:
         unfinished = bool(self._open) and self._open[-1].decided < len(self._open[-1].fields)
         return unfinished or bool(self._free.any())
 
-    def _prepare(self) -> Prepared:
-        """The next draw's proposal, and what is offered; the same until something is observed."""
-        if self._prepared is None:
-            step, prediction = self._draws + 1, self._predictor.predict()
+    def view(self) -> SurveyView:
+        """What the policy is shown at the next draw; the same until something is drawn or observed.
+
+        Raises:
+            EstimationError: the predictor returned something that would make the estimate wrong.
+        """
+        if self._view is None:
+            prediction = self._predictor.predict()
             if prediction is not self._checked:
-                check_prediction(prediction, self._targets, len(self._grid), step)
+                check_prediction(prediction, self._targets, len(self._grid), self._draws + 1)
                 self._checked = prediction
-            view = self._view(np.flatnonzero(self._free), prediction)
-            self._prepared = self._sampler.prepare(step, view, prediction, self._policy.propose(view))
+            self._view = self._viewed(np.flatnonzero(self._free), prediction)
+        return self._view
+
+    def _prepare(self) -> Prepared:
+        """The next draw's proposal, and what is offered; the same until something is drawn or observed."""
+        if self._prepared is None:
+            view = self.view()
+            self._prepared = self._sampler.prepare(self._draws + 1, view, self._policy.propose(view))
         return self._prepared
 
-    def _view(self, remaining: NDArray[np.intp], prediction: Prediction) -> SurveyView:
+    def _note(self, outcome: Outcome) -> None:
+        """Keeps how a field was taken."""
+        self._extra_s += outcome.extra_s
+        now, came_back = self._conditions, self.observed + 1
+        self._conditions = Conditions(
+            now.sharpness if outcome.sharpness is None else outcome.sharpness,
+            now.focus_age_s if outcome.focus_age_s is None else outcome.focus_age_s,
+            self._extra_s / came_back,
+        )
+
+    def _viewed(self, remaining: NDArray[np.intp], prediction: Prediction) -> SurveyView:
         readings = [tracker.reading for tracker in self._trackers]
         half_width = np.array(
             [
@@ -305,6 +339,7 @@ class Survey:
         return SurveyView(
             self._grid, _read_only(remaining), shown, _read_only(cost_s), self._draws,
             self._targets, _read_only(half_width), _read_only(wanted), self._exploration, self._past(),
+            self._prices, self._conditions,
         )  # fmt: skip
 
     def _past(self) -> Past:
@@ -330,6 +365,7 @@ class Survey:
         draw.decided += 1
         self._steps += 1
         self._free[field] = False
+        self._prepared = self._view = None
         self._xy_um = float(self._grid.x_um[field]), float(self._grid.y_um[field])
         decision = Decision(
             step=self._steps,
@@ -341,6 +377,8 @@ class Survey:
             predicted_cost_s=cost_s,
             reason=draw.sampled.reason,
             last_of_draw=draw.decided == len(draw.fields),
+            refocus=draw.sampled.refocus and draw.decided == 1,
+            eds_price=draw.sampled.eds_price,
         )
         self._pending.append(decision)
         return decision

@@ -27,6 +27,12 @@ RECENT = 32
 LARGEST = 10.0
 """Observations are cut to plus or minus this."""
 
+OBSERVATIONS = (
+    "half-width", "share done", "fields done", "prior of the target's class", "rule", "weight", "diameter",
+    "inclusions here", "visit time", "spectrum overhead", "spectrum time", "surprise",
+)  # fmt: skip
+"""Names of the observations, in the order of the table."""
+
 Observation = NDArray[np.float32]
 MakeFeatures = Callable[[np.random.Generator], FeatureTable]
 MakeCosts = Callable[[np.random.Generator], SpectrumCosts]
