@@ -340,13 +340,14 @@ def main() -> None:
         path = Path(folder) / "tables.pickle"
         path.write_bytes(pickle.dumps(tables))
         for policy in options.policies:
-            for wrong in (False, True):
-                rows = sessions(path, policy, wrong, 0.05, options)
-                name = f"{policy}, {'swapped' if wrong else 'honest'} classifier"
-                print_coverage(name, options.classes, rows)
-            if options.cost:
-                rows = sessions(path, policy, False, 1.0, options)
-                print_coverage(f"{policy}, spectra of everything", options.classes, rows)
+            everything = [("spectra of everything", False, 1.0)] if options.cost else []
+            for name, wrong, least in [
+                ("honest classifier", False, 0.05),
+                *everything,
+                ("swapped classifier", True, 0.05),
+            ]:
+                rows = sessions(path, policy, wrong, least, options)
+                print_coverage(f"{policy}, {name}", options.classes, rows)
 
 
 if __name__ == "__main__":

@@ -217,6 +217,7 @@ def test_the_live_budget_holds(config: Path, tmp_path: Path) -> None:
     assert any("budget eds_live_s" in w and "the limit is 1 s" in w for w in result.warnings)
 
 
+@pytest.mark.slow
 def test_scarce_live_time_makes_spectra_rarer_and_suffices(config: Path, tmp_path: Path) -> None:
     """Unlimited, the same session spends 1.8 s; with 1.2 s of which any spectrum may take 1 it ends well."""
     chances = []
