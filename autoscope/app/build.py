@@ -9,7 +9,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autoscope.app.config import SYNTHETIC, Config, FaultConfig, RecoveryConfig, ScanConfig, TimingConfig
+from autoscope.app.config import (
+    SYNTHETIC,
+    Config,
+    FaultConfig,
+    PolicyConfig,
+    RecoveryConfig,
+    ScanConfig,
+    TimingConfig,
+)
 from autoscope.app.loading import read_toml, validated
 from autoscope.app.targets import target_measure
 from autoscope.core import (
@@ -292,7 +300,12 @@ def pv_map_of(config: Config) -> PVMap:
 
 def policy_of(config: Config) -> Policy:
     """The policy."""
-    return make_policy(config.policy.kind, **config.policy.options)
+    return policy_from(config.policy)
+
+
+def policy_from(p: PolicyConfig) -> Policy:
+    """The same from the table alone."""
+    return make_policy(p.kind, **p.options)
 
 
 def model_of(config: Config, specimen: SpecimenFile | None) -> ModelChoice:

@@ -18,7 +18,7 @@ from autoscope.perception.overview_card import shipped_reader
 from autoscope.perception.overview_groups import overview_groups
 from autoscope.perception.overview_predictor import OverviewPredictor
 from autoscope.session import Measurer, Prepared, SegmentingMeasurer, TargetMeasure
-from autoscope.survey import FieldGrid, Statistics, Survey, Target
+from autoscope.survey import FieldGrid, Policy, Statistics, Survey, Target
 from autoscope_simulators import SpecimenFile
 
 CANNOT_TELL = (
@@ -50,15 +50,29 @@ def preparer(
     return prepare
 
 
-def survey_of(config: Config, grid: FieldGrid, microscope: Microscope, frames: Sequence[Frame]) -> Survey:
-    """The survey of a configuration with its predictor, which reads the overview's frames."""
+def survey_of(
+    config: Config,
+    grid: FieldGrid,
+    microscope: Microscope,
+    frames: Sequence[Frame],
+    policy: Policy | None = None,
+) -> Survey:
+    """The survey of a configuration with its predictor, which reads the overview's frames.
+
+    Args:
+        config: the configuration.
+        grid: its fields.
+        microscope: says what its actions cost.
+        frames: of the overview.
+        policy: chooses the fields; by default the configuration's.
+    """
     targets = tuple(measure.target for measure in targets_of(config))
     reference = imaging(config.imaging.reference)
     start = microscope.position() if not frames else frames[-1].position
     return Survey(
         grid=grid,
         targets=targets,
-        policy=policy_of(config),
+        policy=policy or policy_of(config),
         predictor=predictor_of(len(grid), targets, groups_of(grid, frames, predictor_kind(config))),
         statistics=Statistics(tier=config.statistics.tier, exploration=config.policy.exploration),
         seed=config.seed,
