@@ -9,15 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autoscope.app.config import (
-    SYNTHETIC,
-    Config,
-    FaultConfig,
-    PolicyConfig,
-    RecoveryConfig,
-    ScanConfig,
-    TimingConfig,
-)
+from autoscope.app.config import SYNTHETIC, Config, FaultConfig, RecoveryConfig, ScanConfig, TimingConfig
 from autoscope.app.loading import read_toml, validated
 from autoscope.app.targets import target_measure
 from autoscope.core import (
@@ -69,10 +61,8 @@ def targets_of(config: Config) -> tuple[TargetMeasure, ...]:
     measures = tuple(target_measure(target, scan) for target in config.targets)
     if not config.eds.enabled:
         return measures
-    from autoscope.app.eds import with_sampled_bounds
-
     least = config.eds.least_probability
-    return tuple(replace(m, target=with_sampled_bounds(m.target, least)) for m in measures)
+    return tuple(replace(m, target=m.target.sampled(least)) for m in measures)
 
 
 def envelope_of(config: Config, specimen: SpecimenFile | None) -> Envelope:
@@ -300,12 +290,7 @@ def pv_map_of(config: Config) -> PVMap:
 
 def policy_of(config: Config) -> Policy:
     """The policy."""
-    return policy_from(config.policy)
-
-
-def policy_from(p: PolicyConfig) -> Policy:
-    """The same from the table alone."""
-    return make_policy(p.kind, **p.options)
+    return make_policy(config.policy.kind, **config.policy.options)
 
 
 def model_of(config: Config, specimen: SpecimenFile | None) -> ModelChoice:

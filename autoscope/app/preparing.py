@@ -80,6 +80,8 @@ def survey_of(
         visit_s=microscope.predict_image_s(reference),
         start_xy_um=(start.x_um, start.y_um),
         extra=extra_cost_of(config, microscope, targets),
+        focus_s=microscope.predict_autofocus_s(),
+        spectrum_s=microscope.predict_spectrum_s(0.0) if config.eds.enabled else None,
     )
 
 

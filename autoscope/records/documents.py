@@ -116,6 +116,8 @@ class DecisionDocument(_Stamped):
     predicted: tuple[NumberOrNone, ...] = ()
     predicted_cost_s: FiniteFloat
     policy_sha256: str = ""
+    refocus: bool = False
+    eds_price: FiniteFloat = 1.0
 
 
 class ObservationDocument(_Stamped):
@@ -131,6 +133,8 @@ class ObservationDocument(_Stamped):
     note: str = ""
     variance: NumberOrNone = None
     extra_s: FiniteFloat = 0.0
+    sharpness: NumberOrNone = None
+    focus_age_s: NumberOrNone = None
 
 
 class SpectrumDocument(_Stamped):

@@ -21,7 +21,6 @@ from autoscope.session.quantities import FieldMap, Inclusion, TargetMeasure, Val
 from autoscope.session.runner import SessionRunner
 from autoscope.session.settings import FaultPolicy, FocusPolicy, RecoveryPolicy, SessionSettings
 from autoscope.session.spectroscopy import Spectroscopy, SpectrumPlan
-from autoscope.session.trade import Trade
 from autoscope.session.watchdog import Watchdog
 
 __all__ = [
@@ -56,7 +55,6 @@ __all__ = [
     "SpectrumPlan",
     "TargetMeasure",
     "TimeLeft",
-    "Trade",
     "ValidSource",
     "Value",
     "Watchdog",

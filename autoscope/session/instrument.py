@@ -24,7 +24,7 @@ from autoscope.session.measurer import Measurement, Measurer
 from autoscope.session.recovery import REFUSALS, Recovery
 from autoscope.session.second_look import Again, SecondLook
 from autoscope.session.settings import SessionSettings
-from autoscope.session.spectra import FieldSpectra, KnownSpectrum, SpectrumCollector
+from autoscope.session.spectra import CLOCK_DECIMALS, FieldSpectra, KnownSpectrum, SpectrumCollector
 from autoscope.survey import Decision, FieldGrid, Outcome
 from autoscope.survey.focus import FocusKeeper, sharpness
 
@@ -40,6 +40,7 @@ class InFlight:
 
     ``again`` is what was done of a second look before the session was interrupted.
     With EDS ``spectra`` holds what was taken on the field while the stage stood there.
+    ``clock_s`` is when the frame was taken; None where that is not known.
     """
 
     decision: Decision
@@ -48,6 +49,7 @@ class InFlight:
     note: str = ""
     again: Again | None = None
     spectra: FieldSpectra | None = None
+    clock_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,9 +275,11 @@ class InstrumentSource:
         self._imaging.arrive()
         if self._control.take_skip():
             return InFlight(decision, None, None, "skipped by the operator")
+        if decision.refocus:
+            self._imaging.focus.lost()
         reference = self._imaging.settings.reference
         frame, index = self._imaging.take(reference, purpose="field", field=decision.field)
-        return InFlight(decision, frame, index)
+        return InFlight(decision, frame, index, clock_s=self._imaging.microscope.clock.now_s())
 
     def _visit_again(self, decision: Decision) -> InFlight:
         self._failure = None
@@ -317,10 +321,17 @@ class InstrumentSource:
             self._imaging.focus.saw(sharpness(taken.frame.pixels))
             self._imaging.journal.labels(taken.index, spectra.sight.field.labels)
         outcome, candidates = collector.close(taken.decision, spectra, taken.note)
+        outcome = self._with_conditions(outcome, taken)
         area_um2 = spectra.sight.field.area_um2
         journal = self._imaging.journal
         journal.observation(taken.decision, outcome, candidates=candidates, area_um2=area_um2)
         return outcome
+
+    def _with_conditions(self, outcome: Outcome, taken: InFlight) -> Outcome:
+        """The outcome with how its frame was taken."""
+        focus = self._imaging.focus
+        age_s = None if taken.clock_s is None else round(focus.age_s(taken.clock_s), CLOCK_DECIMALS)
+        return replace(outcome, sharpness=focus.relative, focus_age_s=age_s)
 
     def _measured(self, taken: InFlight, frame: Frame, index: int) -> Outcome:
         """Settles a field that has a frame."""
@@ -335,7 +346,7 @@ class InstrumentSource:
         for note in measurement.notes:
             journal.warn_once(note)
         value = None if settled.worst_case else measurement.value
-        outcome = Outcome(value, taken.note or settled.note)
+        outcome = self._with_conditions(Outcome(value, taken.note or settled.note), taken)
         inclusions = () if settled.worst_case else measurement.inclusions
         journal.observation(decision, outcome, inclusions, settled.documents)
         return outcome

@@ -137,7 +137,9 @@ class Past:
             again = Again(None, None)
             if second is not None:
                 again = Again(self.view.frame(second.frame), second.frame)
-        source.take_up(InFlight(decision, frame, taken[0].frame, again=again), self._spectra(decision))
+        clock_s = None if taken[0].driver is None else taken[0].driver.clock_s
+        in_flight = InFlight(decision, frame, taken[0].frame, again=again, clock_s=clock_s)
+        source.take_up(in_flight, self._spectra(decision))
         return True
 
     def looked_again(self, decision: Decision) -> bool:
@@ -208,8 +210,8 @@ def _decide_again(survey: Survey, document: DecisionDocument) -> Decision:
 
 def _outcome(values: Sequence[ObservationDocument]) -> Outcome:
     numbers = [document.value for document in values]
-    if any(number is None for number in numbers):
-        return Outcome(None, values[0].note)
+    first = values[0]
+    value = None if any(number is None for number in numbers) else np.array(numbers, float)
     variances = [document.variance for document in values]
-    known = None if any(v is None for v in variances) else np.array(variances, float)
-    return Outcome(np.array(numbers, float), values[0].note, known, values[0].extra_s)
+    known = None if value is None or any(v is None for v in variances) else np.array(variances, float)
+    return Outcome(value, first.note, known, first.extra_s, first.sharpness, first.focus_age_s)

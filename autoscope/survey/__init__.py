@@ -4,7 +4,7 @@ from autoscope.core import Prediction
 from autoscope.survey.conditions import Conditions, Prices
 from autoscope.survey.correcting import ExpertCorrection
 from autoscope.survey.design import DESIGN_OPTIONS, RULE, Controller, Design, Designed, proposal_of
-from autoscope.survey.design_view import DESIGN_OBSERVATION, design_masks, design_observation
+from autoscope.survey.design_view import DESIGN_OBSERVATION, design_masks, design_observation, possible
 from autoscope.survey.focus import FocusKeeper
 from autoscope.survey.grid import FieldGrid, lay_grid
 from autoscope.survey.protocols import (
@@ -64,6 +64,7 @@ __all__ = [
     "design_masks",
     "design_observation",
     "lay_grid",
+    "possible",
     "proposal_of",
     "run",
     "step",

@@ -123,9 +123,9 @@ def best_shape(view: SurveyView, pilot: int, urgency: float = 2.0) -> Choice:
     overall = float(multipliers @ (view.prediction.spread**2).mean(axis=1))
     choices = []
     for shape in shapes(view, multipliers):
-        q = a * shape.size / (a @ shape.size)
-        q = (1 - view.exploration) * q + view.exploration / len(a)
-        reckoned = overall * float(((a * shape.size) ** 2 / q).sum())
+        worth = a * shape.size
+        q = (1 - view.exploration) / float(worth.sum()) * worth + view.exploration / len(a)
+        reckoned = overall * float((worth * worth / q).sum())
         seen = float((burden / q[fields]).sum())
         variance = (DOUBT * reckoned + seen) / (DOUBT + len(fields))
         choices.append((seen, Choice(shape, float(np.sqrt(variance / reckoned)))))

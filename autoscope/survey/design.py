@@ -21,10 +21,10 @@ PILOT_FIELDS = 30
 """Fields drawn uniformly before anything is believed (METHODS section 2)."""
 
 DESIGN_OPTIONS: Mapping[str, tuple[float, ...]] = {
-    "travel_exponent": (0.0, 0.5, 1.0),
+    "travel_exponent": (0.0, 0.5, 1.0, 1.5),
     "batch": (1, 4, 8),
     "urgency": (0.0, 2.0),
-    "eds_price": (0.25, 1.0, 4.0),
+    "eds_price": (0.1, 0.3, 1.0, 3.0),
     "refocus": (0, 1),
 }
 """What can be chosen of each parameter, in the order of an action; see `Design`."""

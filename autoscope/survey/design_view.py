@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscope.survey.design import DESIGN_OPTIONS
+from autoscope.survey.design import DESIGN_OPTIONS, RULE
 from autoscope.survey.protocols import SurveyView
 
 SEEN_TARGETS = 3
@@ -72,6 +72,17 @@ def design_masks(view: SurveyView) -> NDArray[np.bool_]:
     if len(view.targets) == 1:
         masks["urgency"] = [urgency != 0 for urgency in DESIGN_OPTIONS["urgency"]]
     return np.array([possible for parameter in masks.values() for possible in parameter])
+
+
+def possible(action: NDArray[np.int64], masks: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The action with the rule's option wherever its own is masked.
+
+    Args:
+        action: which option of each parameter.
+        masks: of :func:`design_masks`.
+    """
+    start = np.cumsum([0, *(len(options) for options in DESIGN_OPTIONS.values())])[:-1]
+    return np.where(masks[start + action], action, RULE.action)
 
 
 def _lags(view: SurveyView) -> NDArray[np.float64]:

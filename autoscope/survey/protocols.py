@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -63,6 +63,14 @@ class Target:
             self.low, self.high, self.confidence, self.half_width, self.relative, self.reciprocal,
             self.one_feature,
         )  # fmt: skip
+
+    def sampled(self, least_probability: float) -> Target:
+        """The same target where values are estimates from spectra on a sample, each by this chance or more.
+
+        They may lie outside of what is possible by as much as one over that chance.
+        """
+        span, factor = self.high - self.low, 1 / least_probability
+        return replace(self, measured=(self.low - factor * span, self.high + factor * span))
 
     def reported(self, mean: float) -> float:
         """What is reported when the mean over the fields is this."""

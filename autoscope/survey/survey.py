@@ -161,6 +161,11 @@ class Survey:
         """Whether every field of the population has been visited and observed."""
         return not self._pending and not self._unvisited()
 
+    @property
+    def all_decided(self) -> bool:
+        """Whether every field has been decided on; what is in flight may still have to be observed."""
+        return not self._unvisited()
+
     def states(self) -> tuple[QuantityState, ...]:
         """Where each target stands, on complete draws alone."""
         return tuple(map(self._state, range(len(self._targets))))
@@ -213,7 +218,8 @@ class Survey:
         if not self._unvisited():
             return None
         if not self._open or self._open[-1].decided == len(self._open[-1].fields):
-            self._open.append(_opened(self._sampler.sample(self._prepare(), self._xy_um)))
+            bounded = tuple(tracker.bets for tracker in self._trackers)
+            self._open.append(_opened(self._sampler.sample(self._prepare(), self._xy_um, bounded)))
             self._draws += 1
         return self._hand_out(self._open[-1])
 

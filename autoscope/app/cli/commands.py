@@ -18,8 +18,8 @@ from autoscope.app.cli.segment import parsers as segment
 def add_all(subparsers: Any) -> None:
     """Adds every command to the parser."""
     for add in (
-        _run, _plan, _report, _replay, _specimen, segment.add, classify.add, _benchmark, _serve, labels.add,
-        _ioc, _doctor,
+        _run, _plan, _report, _replay, _specimen, segment.add, classify.add, _train, _benchmark, _serve,
+        labels.add, _ioc, _doctor,
     ):  # fmt: skip
         add(subparsers)
 
@@ -118,6 +118,23 @@ def _specimen(subparsers: Any) -> None:
     )
     new.add_argument("specimen", nargs="?", metavar="SPECIMEN", help="a file or synthetic:KIND")
     new.add_argument("--config", type=Path, required=True, metavar="CONFIG")
+
+
+def _train(subparsers: Any) -> None:
+    new = _new(subparsers, "train", "Train a policy in simulation.", "train:run")
+    new.add_argument(
+        "config", type=Path, metavar="CONFIG", help="a TOML training, as configs/train_survey.toml"
+    )
+    new.add_argument("--out", type=Path, metavar="DIR", help="results (default: trained-policies/NAME)")
+    new.add_argument("--seed", type=_seed, metavar="N", help="train with this seed alone")
+    new.add_argument("--steps", type=_positive, metavar="N", help="replaces the configuration's")
+    new.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY.PATH=VALUE",
+        help="replaces a value, as in training.ppo.batch=128",
+    )  # fmt: skip
+    new.add_argument(
+        "--resume", action="store_true", help="go on with the training that is kept in the folder"
+    )
 
 
 def _benchmark(subparsers: Any) -> None:

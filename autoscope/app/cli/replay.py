@@ -32,18 +32,18 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _policy(options: argparse.Namespace) -> Policy:
-    from autoscope.app.build import policy_from
     from autoscope.app.config import PolicyConfig
     from autoscope.app.loading import override, validated
+    from autoscope_policies import make_policy
 
     table: dict[str, object] = {"kind": options.policy, "options": {}}
-    if options.weights is not None:
-        table["weights"] = str(options.weights.resolve())
     for item in options.option:
         if "=" not in item:
             raise ConfigurationError(f"--option {item!r}: write key=value, such as batch=4")
         override(table, f"options.{item}")
-    return policy_from(validated(PolicyConfig, table, name="--policy"))
+    asked = validated(PolicyConfig, table, name="--policy")
+    weights = {} if options.weights is None else {"weights": str(options.weights.resolve())}
+    return make_policy(asked.kind, **asked.options, **weights)
 
 
 def print_replay(replay: Replay) -> None:
