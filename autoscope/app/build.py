@@ -290,7 +290,7 @@ def pv_map_of(config: Config) -> PVMap:
 
 def policy_of(config: Config) -> Policy:
     """The policy."""
-    return make_policy(config.policy.kind, **config.policy.options)
+    return make_policy(config.policy.kind, **config.policy.made_with)
 
 
 def model_of(config: Config, specimen: SpecimenFile | None) -> ModelChoice:

@@ -55,16 +55,19 @@ def survey_of(
     grid: FieldGrid,
     microscope: Microscope,
     frames: Sequence[Frame],
+    *,
     policy: Policy | None = None,
+    statistics: Statistics | None = None,
 ) -> Survey:
     """The survey of a configuration with its predictor, which reads the overview's frames.
 
     Args:
-        config: the configuration.
-        grid: its fields.
-        microscope: says what its actions cost.
+        config: of the session.
+        grid: the fields.
+        microscope: whose actions cost what it says.
         frames: of the overview.
-        policy: chooses the fields; by default the configuration's.
+        policy: None: the configuration's.
+        statistics: None: the configuration's.
     """
     targets = tuple(measure.target for measure in targets_of(config))
     reference = imaging(config.imaging.reference)
@@ -72,9 +75,9 @@ def survey_of(
     return Survey(
         grid=grid,
         targets=targets,
-        policy=policy or policy_of(config),
+        policy=policy_of(config) if policy is None else policy,
         predictor=predictor_of(len(grid), targets, groups_of(grid, frames, predictor_kind(config))),
-        statistics=Statistics(tier=config.statistics.tier, exploration=config.policy.exploration),
+        statistics=statistics or Statistics(config.statistics.tier, config.policy.exploration),
         seed=config.seed,
         travel_s=microscope.predict_travel_s,
         visit_s=microscope.predict_image_s(reference),

@@ -228,10 +228,13 @@ class QuantityTracker:
                 step=draw.step,
                 field=int(draw.fields[0]),
             )
-        self._complete = self._complete and bool(measured.all())
-        y = np.where(measured, values, draw.predicted)
-        y_low = np.where(measured, values, self._goal.low)
-        y_high = np.where(measured, values, self._goal.high)
+        whole = bool(measured.all())
+        self._complete = self._complete and whole
+        y = y_low = y_high = values
+        if not whole:
+            y = np.where(measured, values, draw.predicted)
+            y_low = np.where(measured, values, self._goal.low)
+            y_high = np.where(measured, values, self._goal.high)
         self._covering = self._covering and draw.covering
         taken = self._covering and draw.remaining > 1
         if taken:

@@ -63,7 +63,7 @@ def importance(view: SurveyView, urgency: float = 2.0) -> NDArray[np.float64]:
 
 
 def shapes(view: SurveyView, multipliers: NDArray[np.float64]) -> tuple[Shape, ...]:
-    """The shapes that compete: none, the predictor's spread, and the predicted value, each at two powers.
+    """The shapes that compete with none: the predictor's spread and the predicted value, each at two powers.
 
     The predicted value stands for the spread where counts or areas scatter the more the more there is
     (Poisson: power one half; gamma: one).
@@ -79,10 +79,11 @@ def shapes(view: SurveyView, multipliers: NDArray[np.float64]) -> tuple[Shape, .
     ):
         if np.ptp(squares) <= 1e-6 * squares.max():
             continue
-        for power in EXPONENTS:
-            size = squares ** (power / 2)
+        root = np.sqrt(squares)
+        sizes = (np.sqrt(root), root.mean()), (root, squares.mean())
+        for power, (size, mean_square) in zip(EXPONENTS, sizes, strict=True):
             label = name if power == 1 else f"{name} to the power {power:g}"
-            found.append(Shape(label, size / np.sqrt(np.mean(size**2))))
+            found.append(Shape(label, size / np.sqrt(mean_square)))
     return tuple(found)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -168,7 +167,7 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
         self._world = self._make_world(self.np_random)
         self._policy = Designed("survey", "", self._chosen)
         self._survey, self._source = self._world.survey(self._policy, self._statistics)
-        self._began_s = self._source.clock_s
+        self._began_s, self._truth = self._source.clock_s, self._world.population.truth.tolist()
         self._unit_s = TIME_SCALE_S if self._reward == "seconds" else VISITS * _visit_s(self._survey.view())
         self._pending, self._over, self._seen = None, False, list[int]()
         return self._observed(), self._told()
@@ -237,15 +236,14 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
     def _told(self) -> dict[str, Any]:
         survey = self._survey
         states = () if survey is None else survey.states()
-        truth = self._world.population.truth
         return {
             "beam_time_s": self._source.clock_s - self._began_s,
             "fields": len(self._seen),
             "estimates": [None if np.isnan(state.estimate) else state.estimate for state in states],
             "intervals": [(state.ci_low, state.ci_high) for state in states],
-            "truth": truth.tolist(),
+            "truth": self._truth,
             "met": survey is not None and survey.met,
-            "design": asdict(self._design),
+            "design": {name: getattr(self._design, name) for name in DESIGN_OPTIONS},
         }
 
 

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from autoscope.core import ConfigurationError, nearest
 from autoscope_envs.instrument import InstrumentCosts
 
 Range = tuple[float, float]
+
+
+class VisitCosts(Protocol):
+    """What visits cost, in seconds of the microscope's clock."""
+
+    @property
+    def visit_s(self) -> float:
+        """Of the frame, its overhead included."""
+
+    def travel_s(self, distance_um: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Of stage moves of these lengths, settling included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +39,7 @@ class SurveyInstrument:
         live_s: mean live time of a spectrum.
     """
 
-    costs: InstrumentCosts
+    costs: VisitCosts
     focus_s: float
     focus_every_s: float
     sharpness_drop: float

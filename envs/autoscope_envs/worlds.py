@@ -73,6 +73,7 @@ class TableWorld:
         seed: of the draws and of everything that happens by chance.
         features: what spectra can be taken of; its targets are the last ones.
         make_predictor: makes the predictor; None: the population's prediction, which learns nothing.
+        start_xy_um: where the stage stands at the beginning; None: on the first field.
 
     Raises:
         ConfigurationError: targets, values and features do not fit.
@@ -85,6 +86,7 @@ class TableWorld:
     seed: int
     features: Features | None = None
     make_predictor: Callable[[], Predictor] | None = field(default=None, compare=False)
+    start_xy_um: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         told = 0 if self.features is None else len(self.features.sizes)
@@ -97,7 +99,7 @@ class TableWorld:
     def survey(self, policy: Policy, statistics: Statistics) -> tuple[Survey, TableVisits]:
         """A new survey with its source."""
         grid, costs, spectra = self.population.grid, self.instrument.costs, self.features is not None
-        start = float(grid.x_um[0]), float(grid.y_um[0])
+        start = self.start_xy_um or (float(grid.x_um[0]), float(grid.y_um[0]))
         one_spectrum_s = self.instrument.spectrum_overhead_s + self.instrument.live_s
         predictor = FixedPredictor(self.population.prediction)
         survey = Survey(

@@ -118,7 +118,7 @@ def replay_session(folder: Path, other: Policy) -> Replay:
     past = Past(documents, view)
     with check(config) as checked:
         watching = Watching(own, other, config.policy.exploration, config.seed, lambda: survey.xy_um)
-        survey = survey_of(config, checked.grid, checked.microscope, past.overview_frames(), watching)
+        survey = survey_of(config, checked.grid, checked.microscope, past.overview_frames(), policy=watching)
         if any(isinstance(d, DecisionDocument) for d in documents):
             past.replay(survey)
             _check_predictions(folder, survey, documents)

@@ -145,7 +145,7 @@ def problem_of(config: TrainingConfig, *, name: str) -> Problem:
         layout,
         EnvironmentCard(id=asked.id, options=dict(asked.options)),
         {"config": digest(config.model_dump(mode="json")), "code": code_hash(TRAINING_CODE)},
-        rule_of(asked.id, asked.rule, name=name),
+        rule=rule_of(asked.id, asked.rule, name=name),
     )
 
 

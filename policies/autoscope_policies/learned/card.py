@@ -110,6 +110,7 @@ class PolicyCard(Card):
         algorithm: by which.
         hyperparameters: of the training.
         hashes: SHA-256 of what decided the result: ``"config"``, ``"code"``, and data files by their name.
+        trained_on: SHA-256 of the specimen files it has seen; a benchmark on them is refused.
         seed: of the training.
         steps: environment steps behind the stored weights.
         scores: on the validation episodes; None where there were none.
@@ -127,6 +128,7 @@ class PolicyCard(Card):
     algorithm: str
     hyperparameters: Mapping[str, Any] = Field(default_factory=dict)
     hashes: Mapping[str, str] = Field(default_factory=dict)
+    trained_on: tuple[str, ...] = ()
     seed: int
     steps: int
     scores: ScoreCard | None = None

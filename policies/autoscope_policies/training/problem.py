@@ -33,6 +33,7 @@ class Problem:
         layout: the names of what is seen and chosen.
         environment: for the card.
         hashes: SHA-256 of what decides the result, for the card.
+        trained_on: SHA-256 of the specimen files behind the environments, for the card.
         rule: the hand-written rule that the policy is compared with and may be cloned from.
     """
 
@@ -41,6 +42,7 @@ class Problem:
     layout: Layout
     environment: EnvironmentCard
     hashes: Mapping[str, str] = field(default_factory=dict)
+    trained_on: tuple[str, ...] = ()
     rule: Chooser | None = None
 
 

@@ -73,6 +73,28 @@ class CloningSettings(Settings):
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
 
 
+class ContrastSettings(Settings):
+    """Whole episodes under constant choices, before the training proper; see `contrasts`.
+
+    Attributes:
+        worlds: episodes' seeds that are played; 0 leaves contrasts out.
+        plays: choices beside the rule's that each is played under.
+        epochs: passes over what was seen.
+        batch: states in a gradient.
+        learning_rate: of these passes.
+        weight_decay: of the weights, likewise.
+        temperature: gain, relative to the rule's return, that makes an option e times as likely.
+    """
+
+    worlds: Annotated[int, Field(ge=0)] = 0
+    plays: Count = 6
+    epochs: Count = 60
+    batch: Count = 64
+    learning_rate: Annotated[float, Field(gt=0.0)] = 2e-3
+    weight_decay: Annotated[float, Field(ge=0.0)] = 1e-2
+    temperature: Annotated[float, Field(gt=0.0)] = 0.03
+
+
 class LearningSettings(Settings):
     """Everything that decides what a training gives, besides environment and seed.
 
@@ -94,10 +116,11 @@ class LearningSettings(Settings):
         ppo: of ``maskable_ppo`` and ``ppo``.
         dqn: of ``dqn``.
         cloning: before the training proper.
+        contrasts: likewise, after cloning.
     """
 
     algorithm: Algorithm = "maskable_ppo"
-    steps: Count = 200_000
+    steps: Annotated[int, Field(ge=0)] = 200_000
     environments: Count = 8
     subprocesses: bool = False
     hidden: tuple[Count, ...] = (64, 64)
@@ -112,3 +135,4 @@ class LearningSettings(Settings):
     ppo: PPOSettings = PPOSettings()
     dqn: DQNSettings = DQNSettings()
     cloning: CloningSettings = CloningSettings()
+    contrasts: ContrastSettings = ContrastSettings()

@@ -11,7 +11,6 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -21,17 +20,12 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 from autoscope.core import ConfigurationError, TrainingError, component_rng
 from autoscope.perception.checkpoint import load_checkpoint, save_checkpoint
-from autoscope_policies.learned.card import (
-    ChoiceCard,
-    NetworkCard,
-    NormalisationCard,
-    PolicyCard,
-    ScoreCard,
-)
 from autoscope_policies.learned.files import LearnedNetwork, write_policy
 from autoscope_policies.learned.network import Network
 from autoscope_policies.training.algorithms import build, check_algorithm, extracted, piece_steps
 from autoscope_policies.training.cloning import clone
+from autoscope_policies.training.contrasts import fit_contrasts, play_contrasts
+from autoscope_policies.training.describing import card_of
 from autoscope_policies.training.evaluation import Evaluation, episode_seeds, evaluate, score
 from autoscope_policies.training.problem import Chooser, Environment, Problem, check_environment
 from autoscope_policies.training.progress import EpisodeWatch, LearningPoint, LearningProgress
@@ -97,9 +91,11 @@ def learn(
     try:
         check_algorithm(settings.algorithm, validation, problem.environment.id)
         check_environment(validation, problem.layout)
-        if settings.cloning.steps and (problem.rule is None or settings.algorithm == "dqn"):
+        if (settings.cloning.steps or settings.contrasts.worlds) and (
+            problem.rule is None or settings.algorithm == "dqn"
+        ):
             raise ConfigurationError(
-                "training.cloning.steps needs a rule to imitate and one of the PPO family:"
+                "training.cloning and training.contrasts need a rule and one of the PPO family:"
                 f" the rule is {'there' if problem.rule else 'missing'}, the algorithm {settings.algorithm!r}"
             )
         with borrowed_generators(_child_seed(seed, "training")):
@@ -129,6 +125,7 @@ class _Training:
         self._validation, self._environments, self._tell = validation, environments, tell
         self._model = build(settings, environments, _child_seed(seed, "weights"))
         self._standing = Standing()
+        self._played = 0
         self._seeds = episode_seeds(VALIDATION_SEED, "validation", settings.evaluation_episodes)
         self._rule: Evaluation | None = None
 
@@ -138,8 +135,12 @@ class _Training:
         self._model.set_logger(configure(str(self._folder / TENSORBOARD), ["tensorboard"]))
         if self._problem.rule is not None:
             self._rule = evaluate(self._problem.rule, self._validation, self._seeds)
-        if self._settings.cloning.steps and not self._standing.points:
+        if self._standing.points:
+            self._played = self._settings.contrasts.worlds
+        else:
             self._clone(self._problem.rule)
+            self._contrast(self._problem.rule)
+            self._judge([], time.monotonic())
         while self._model.num_timesteps < self._settings.steps:
             self._piece()
         return self._finished()
@@ -159,13 +160,29 @@ class _Training:
         self._standing = restore(state, self._model, self._environments, self._network())
 
     def _clone(self, rule: Chooser | None) -> None:
-        if rule is None:
+        if rule is None or not self._settings.cloning.steps:
             return
         seed = _child_seed(self._seed, "cloning")
         self._model.set_random_seed(seed)
         self._standing.cloning_loss = clone(
             self._model, self._environments, rule, self._settings.cloning, self._problem.layout.sizes, seed
         )
+
+    def _contrast(self, rule: Chooser | None) -> None:
+        settings, sizes = self._settings.contrasts, self._problem.layout.sizes
+        if rule is None or not settings.worlds:
+            return
+        environment = self._problem.make()
+        try:
+            found = play_contrasts(environment, rule, settings, sizes, self._seed, self._world_played)
+        finally:
+            environment.close()
+        seed = _child_seed(self._seed, "contrasts")
+        fit_contrasts(self._model, self._environments, found, settings, sizes, seed)
+
+    def _world_played(self, number: int) -> None:
+        self._played = number
+        self._told(0)
 
     def _piece(self) -> None:
         """Learns up to the next evaluation, evaluates, and keeps a checkpoint."""
@@ -177,11 +194,15 @@ class _Training:
             self._model.learn(
                 piece_steps(self._settings), callback=watch, log_interval=1, reset_num_timesteps=False
             )
-            network = self._network()
-            found = evaluate(network.choose, self._validation, self._seeds)
+            self._judge(watch.returns, began)
         except TrainingError as error:
             raise self._stopped(error) from error
-        self._keep(network, found, watch.returns, time.monotonic() - began)
+
+    def _judge(self, returns: list[float], began: float) -> None:
+        """Evaluates the network of now, and keeps what came of it."""
+        network = self._network()
+        found = evaluate(network.choose, self._validation, self._seeds)
+        self._keep(network, found, returns, time.monotonic() - began)
 
     def _keep(self, network: Network, found: Evaluation, returns: list[float], seconds: float) -> None:
         standing, step = self._standing, self._model.num_timesteps
@@ -238,35 +259,17 @@ class _Training:
         found = evaluate(standing.best.choose, self._validation, seeds)
         beaten = None if rule is None else evaluate(rule, self._validation, seeds)
         path = self._folder / WEIGHTS
-        policy = write_policy(path, standing.best, self._card(standing.best, score(found, beaten)))
+        card = card_of(
+            self._problem,
+            self._settings,
+            standing.best,
+            seed=self._seed,
+            steps=standing.best_step,
+            scores=score(found, beaten),
+        )
+        policy = write_policy(path, standing.best, card)
         return TrainedPolicy(
             policy, path, tuple(standing.points), self._rule, standing.seconds, standing.cloning_loss
-        )
-
-    def _card(self, network: Network, scores: ScoreCard) -> PolicyCard:
-        scaling, layout = network.normalisation, self._problem.layout
-        return PolicyCard(
-            network=NetworkCard(layers=network.layers, activation=network.activation, head=network.head),
-            observations=layout.observations,
-            choices=tuple(ChoiceCard(name=one.name, options=one.options) for one in layout.choices),
-            normalisation=NormalisationCard(
-                mean=tuple(scaling.mean.tolist()),
-                variance=tuple(scaling.variance.tolist()),
-                epsilon=scaling.epsilon,
-                clip=scaling.clip,
-            ),
-            environment=self._problem.environment,
-            algorithm=self._settings.algorithm,
-            hyperparameters=self._settings.model_dump(mode="json"),
-            hashes=self._problem.hashes,
-            seed=self._seed,
-            steps=self._standing.best_step,
-            scores=scores,
-            software={
-                name: version(name)
-                for name in ("autoscope", "gymnasium", "sb3-contrib", "stable-baselines3", "torch")
-            },
-            weights_sha256="",
         )
 
     def _network(self) -> Network:
@@ -294,7 +297,9 @@ class _Training:
         if self._tell is not None:
             points = self._standing.points
             latest = points[-1] if points else None
-            self._tell(LearningProgress(step, self._settings.steps, latest, self._standing.best_return))
+            played, worlds = self._played, self._settings.contrasts.worlds
+            best = self._standing.best_return
+            self._tell(LearningProgress(played + step, worlds + self._settings.steps, latest, best))
 
 
 def _child_seed(seed: int, component: str, *keys: int) -> int:
