@@ -24,16 +24,22 @@ JSON, PAGE = "benchmark.json", "benchmark.html"
 
 
 def run(options: argparse.Namespace) -> int:
-    """Compares policies, writes the page, prints the table."""
+    """Compares policies, writes the page, prints the table; with a ``[gate]``, the gate."""
+    from autoscope.app.gating.config import is_gate
+
+    folder: Path = options.out or Path("benchmark-results") / options.config.stem
+    if folder.exists() and not folder.is_dir():
+        raise ConfigurationError(f"{folder} exists and is not a folder: choose another --out")
+    if is_gate(options.config):
+        from autoscope.app.cli import gate
+
+        return gate.run(options, folder)
     from autoscope.app.benchmarking.config import load_benchmark
     from autoscope.app.benchmarking.page import render_page
     from autoscope.app.benchmarking.running import to_text
     from autoscope.records import replace_file
 
     config = load_benchmark(options.config, options.episodes)
-    folder: Path = options.out or Path("benchmark-results") / options.config.stem
-    if folder.exists() and not folder.is_dir():
-        raise ConfigurationError(f"{folder} exists and is not a folder: choose another --out")
     benchmark = _run(config, folder, options.jobs or os.cpu_count() or 1, quiet=options.json)
     replace_file(folder / JSON, to_text(benchmark))
     replace_file(folder / PAGE, render_page(benchmark))
