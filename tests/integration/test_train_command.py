@@ -2,6 +2,7 @@
 
 import json
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
@@ -119,6 +120,44 @@ def test_mistakes_touch_nothing(config, tmp_path, capsys, arguments, message):
     assert main(["train", str(config), "--out", str(tmp_path / "out"), *arguments]) == 2
     assert message in capsys.readouterr().err
     assert not list((tmp_path / "out").glob("**/*.safetensors"))
+
+
+class Breaking(gym.Env):
+    """Its rewards are numbers for some steps only."""
+
+    observation_space, action_space = gym.spaces.Box(-1, 1, (1,), np.float32), gym.spaces.Discrete(2)
+
+    def __init__(self, lasts: int = 100) -> None:
+        self._left = lasts
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        self._left -= 1
+        return (
+            np.zeros(1, np.float32),
+            1.0 if self._left >= 0 else float("nan"),
+            self._left % 4 == 0,
+            False,
+            {},
+        )
+
+
+def test_a_reward_that_becomes_nan_is_named_and_can_be_gone_on_from(config, tmp_path, capsys):
+    gym.register("tests/Breaking-v0", entry_point=Breaking)
+    try:
+        given = ["training.environment.id='tests/Breaking-v0'", "training.environment.options={lasts=200}"]
+        given.append("training.environment.validation={lasts=100000}")
+        arguments = ["train", str(config), "--out", str(tmp_path / "out"), "--seed", "1", "--set", *given]
+        assert main(arguments) == 1
+        said = capsys.readouterr().err
+        assert "training stopped after" in said and "reward of environment 0 is nan" in said
+        assert "the last good checkpoint is after 512 steps; --resume goes on from it" in said
+        assert main([*arguments, "--resume"]) == 0  # every process of training has its own 200 steps
+    finally:
+        del gym.registry["tests/Breaking-v0"]
 
 
 def designer(path, favoured):
