@@ -89,7 +89,8 @@ def tabulate(config: Config) -> Tables:
             microscope.move_to(StagePosition(float(grid.x_um[field]), float(grid.y_um[field])))
             if field % 100 == 0:
                 microscope.autofocus()
-            seen = prepared.measurer.see(microscope.acquire_image(settings.reference), field)
+            frame = microscope.acquire_image(settings.reference)
+            seen = prepared.measurer.measure(frame, field).seen
             found = find_candidates(seen, tuple(eds.plan.groups), eds.plan.min_feature_um)
             features = []
             for candidate in found:
@@ -139,7 +140,7 @@ class FeatureSource:
         sight = Sight(None, candidates, *eds.draw(candidates, area_um2, weight, decision.step))  # type: ignore[arg-type]
         seen = {j: (features[j].verdict, features[j].live_s) for j in np.flatnonzero(sight.taken).tolist()}
         measured = eds.measured(sight, seen)
-        eds.learn(weight, measured.value - decision.predicted, measured.variance, measured.candidates)
+        eds.learn(weight, decision.predicted, decision.visit_s, area_um2, measured.candidates)
         extra_s = eds.plan.reading_s + sum(
             self._timing.spectrum_overhead_s + live_s for _, live_s in seen.values()
         )
@@ -339,13 +340,14 @@ def main() -> None:
         path = Path(folder) / "tables.pickle"
         path.write_bytes(pickle.dumps(tables))
         for policy in options.policies:
-            for wrong in (False, True):
-                rows = sessions(path, policy, wrong, 0.05, options)
-                name = f"{policy}, {'swapped' if wrong else 'honest'} classifier"
-                print_coverage(name, options.classes, rows)
-            if options.cost:
-                rows = sessions(path, policy, False, 1.0, options)
-                print_coverage(f"{policy}, spectra of everything", options.classes, rows)
+            everything = [("spectra of everything", False, 1.0)] if options.cost else []
+            for name, wrong, least in [
+                ("honest classifier", False, 0.05),
+                *everything,
+                ("swapped classifier", True, 0.05),
+            ]:
+                rows = sessions(path, policy, wrong, least, options)
+                print_coverage(f"{policy}, {name}", options.classes, rows)
 
 
 if __name__ == "__main__":

@@ -142,9 +142,9 @@ def _measurer(
         from autoscope.perception import load_segmenter
 
         segmenter = load_segmenter(model.weights)
-        asking = config.labels.queue is not None
+        keep = config.labels.queue is not None or config.eds.enabled
         unsaid = segmenter.tells_unfamiliar or config.model.unfamiliar == "off"
-        measurer = SegmentingMeasurer(segmenter, grid, measures, specimen, keep_probability=asking)
+        measurer = SegmentingMeasurer(segmenter, grid, measures, specimen, keep_probability=keep)
         return measurer, () if unsaid else (CANNOT_TELL,)
     return _threshold(config, specimen, grid, frames)
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
 
+from autoscope.app.processes import one_thread_each
 from autoscope.core import AutoscopeError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def map_over(
@@ -47,7 +44,7 @@ def map_over(
             yield item, function(item)
         return
     context = multiprocessing.get_context("spawn")
-    with _one_thread_each(), ProcessPoolExecutor(min(jobs, len(items)), context) as pool:
+    with one_thread_each(), ProcessPoolExecutor(min(jobs, len(items)), context) as pool:
         try:
             yield from _drain(pool, function, iter(items), waiting=2 * jobs)
         except BrokenProcessPool as error:
@@ -71,18 +68,3 @@ def _drain(
             return
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             yield running.pop(future), future.result()
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Processes that are started in here compute with one thread each."""
-    before = {name: os.environ.get(name) for name in THREAD_LIMITS}
-    os.environ.update(dict.fromkeys(THREAD_LIMITS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,21 @@ from autoscope.app.cli import main
 from autoscope.app.loading import load_config
 from autoscope.app.planning import plan_session
 from autoscope.app.running import check, resume_session, run_session
+from autoscope.app.truth import TruthMeasurer
+from autoscope.core import Frame
 from autoscope.epics import default_pvs
 from autoscope.microscope import Microscope
-from autoscope.records import CandidatesDocument, Census, SpectrumDocument, open_session
+from autoscope.perception.look import Look
+from autoscope.records import (
+    CandidatesDocument,
+    Census,
+    FrameDocument,
+    LookDocument,
+    ObservationDocument,
+    SpectrumDocument,
+    open_session,
+)
+from autoscope.session import Measurement
 from autoscope_simulators import write_specimen
 from autoscope_simulators.synthetic import generate
 
@@ -145,6 +158,58 @@ def test_a_session_that_died_among_its_spectra_ends_as_if_it_had_not(
     assert found[0] == found[1]
 
 
+@pytest.fixture
+def unfamiliar() -> Iterator[None]:
+    """Every seventh field is foreign at both looks; two after each only at the first."""
+    measure: Callable[..., Measurement] = TruthMeasurer.measure
+    first_s: dict[int, float] = {}
+
+    def looked(self: TruthMeasurer, frame: Frame, field: int) -> Measurement:
+        again = frame.time_s != first_s.setdefault(field, frame.time_s)
+        look = Look("familiar", 0.5)
+        if field % 7 == 0:
+            look = Look("foreign", 3.0, "empty")
+        elif field % 7 == 2 and not again:
+            look = Look("suspicious", 1.2, "defocus")
+        return replace(measure(self, frame, field), look=look)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TruthMeasurer, "measure", looked)
+        yield
+
+
+def test_unfamiliar_fields_are_taken_again_before_their_spectra_and_foreign_ones_are_lost(
+    unfamiliar: None, config: Path, tmp_path: Path
+) -> None:
+    result = run_session(load_config(config, ["budget.frames=69"]), tmp_path / "session")
+    documents = open_session(tmp_path / "session").documents()
+    values = {d.field: d.value for d in documents if isinstance(d, ObservationDocument)}
+    looks = [(d.field, d.action) for d in documents if isinstance(d, LookDocument)]
+    frames = [d.field for d in documents if isinstance(d, FrameDocument) and d.purpose == "field"]
+    with_candidates = {d.field for d in documents if isinstance(d, CandidatesDocument)}
+    foreign, again = ({field for field in values if field % 7 == k} for k in (0, 2))
+    assert len(foreign) >= 3 and len(again) >= 3
+    assert {field for field, value in values.items() if value is None} == foreign
+    assert with_candidates == values.keys() - foreign
+    twice = {field for field in frames if frames.count(field) == 2}
+    assert (foreign | again) - twice <= {frames[-1]}  # no frame was left of the budget for that one
+    assert twice <= foreign | again
+    assert {field for field, action in looks if action == "worst case"} == foreign
+    assert {field for field, action in looks if action == "taken again"} == again & twice
+    assert {q.fields_lost for q in result.quantities} == {len(foreign)}
+    spectra = {d.field: d.seq for d in documents if isinstance(d, SpectrumDocument)}
+    last_frame = {d.field: d.seq for d in documents if isinstance(d, FrameDocument)}
+    assert all(seq > last_frame[field] for field, seq in spectra.items())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [2, 5])
+def test_a_session_with_second_looks_that_died_among_its_spectra_ends_as_if_it_had_not(
+    number: int, unfamiliar: None, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test_a_session_that_died_among_its_spectra_ends_as_if_it_had_not(number, config, tmp_path, monkeypatch)
+
+
 def test_the_live_budget_holds(config: Path, tmp_path: Path) -> None:
     result = run_session(load_config(config, ["budget.eds_live_s=1.0"]), tmp_path / "session")
     assert result.finish_reason == "budget_spent"
@@ -152,6 +217,7 @@ def test_the_live_budget_holds(config: Path, tmp_path: Path) -> None:
     assert any("budget eds_live_s" in w and "the limit is 1 s" in w for w in result.warnings)
 
 
+@pytest.mark.slow
 def test_scarce_live_time_makes_spectra_rarer_and_suffices(config: Path, tmp_path: Path) -> None:
     """Unlimited, the same session spends 1.8 s; with 1.2 s of which any spectrum may take 1 it ends well."""
     chances = []

@@ -135,6 +135,9 @@ def _train(subparsers: Any) -> None:
     new.add_argument(
         "--resume", action="store_true", help="go on with the training that is kept in the folder"
     )
+    new.add_argument(
+        "--jobs", type=_positive, metavar="N", help="seeds that are trained at once (default: one a core)"
+    )
 
 
 def _benchmark(subparsers: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,15 +27,22 @@ def run(options: argparse.Namespace) -> int:
 
     config = load_training(options.config, options.set, seed=options.seed, steps=options.steps)
     folder: Path = options.out or Path("trained-policies") / options.config.stem
-    seeds = config.training.seeds
+    seeds, done = config.training.seeds, dict.fromkeys(config.training.seeds, 0)
     with WorkBar("training", quiet=options.json) as bar:
 
         def tell(seed: int, now: LearningProgress) -> None:
-            done = seeds.index(seed) * now.steps + min(now.step, now.steps)
-            bar.update(done, len(seeds) * now.steps, _now(seed, now))
+            done[seed] = min(now.step, now.steps)
+            bar.update(sum(done.values()), len(seeds) * now.steps, _now(seed, now))
 
         try:
-            trained = run_training(config, folder, name=str(options.config), resume=options.resume, tell=tell)
+            trained = run_training(
+                config,
+                folder,
+                name=str(options.config),
+                resume=options.resume,
+                jobs=options.jobs or min(os.cpu_count() or 1, len(seeds)),
+                tell=tell,
+            )
         except KeyboardInterrupt:
             print(f"{folder}: the same command with --resume goes on from here", file=sys.stderr)
             raise

@@ -65,12 +65,15 @@ class CloningSettings(Settings):
         epochs: passes over what was seen.
         batch: steps in a gradient.
         learning_rate: of these passes.
+        smoothing: share of the probability that the clone leaves to all options alike, so that training has
+            something to try.
     """
 
     steps: Annotated[int, Field(ge=0)] = 0
     epochs: Count = 5
     batch: Count = 256
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
+    smoothing: Share = 0.3
 
 
 class ContrastSettings(Settings):

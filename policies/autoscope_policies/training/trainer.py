@@ -165,7 +165,7 @@ class _Training:
         seed = _child_seed(self._seed, "cloning")
         self._model.set_random_seed(seed)
         self._standing.cloning_loss = clone(
-            self._model, self._environments, rule, self._settings.cloning, self._problem.layout.sizes, seed
+            self._model, self._environments, rule, self._settings, self._problem.layout.sizes, seed
         )
 
     def _contrast(self, rule: Chooser | None) -> None:
