@@ -81,7 +81,7 @@ class Channel:
         except (
             TypeError
         ) as error:  # the library asks a channel that it still counts as connected for its type
-            raise DisconnectedError(f"{self} was lost while it was being connected") from error
+            raise DisconnectedError(f"{self} did not connect: its server was lost meanwhile") from error
 
     def _on_connection(self, conn: bool = False, **ignored: object) -> None:
         with self._changed:
