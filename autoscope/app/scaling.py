@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 
 def map_over(
-    function: Callable[[Item], Result], items: Sequence[Item], *, jobs: int = 1
+    function: Callable[[Item], Result], items: Sequence[Item], *, jobs: int = 1, ray: str | None = None
 ) -> Iterator[tuple[Item, Result]]:
     """Calls a function with each item and yields item and result as they finish.
 
@@ -28,10 +28,17 @@ def map_over(
         function: of a module, so that other processes can import it.
         items: small, for each travels to where it is worked on.
         jobs: processes; 1 runs everything in this one.
+        ray: address of a Ray cluster that is to do it instead, ``"auto"`` for the one of this machine.
 
     Raises:
-        AutoscopeError: a process was killed.
+        AutoscopeError: a process was killed, or a machine of the cluster lost.
+        ConfigurationError: there is no Ray, or no cluster at this address.
     """
+    if ray is not None:
+        from autoscope.app.cluster import map_over_cluster
+
+        yield from map_over_cluster(function, items, address=ray)
+        return
     if jobs == 1 or len(items) < 2:
         for item in items:
             yield item, function(item)

@@ -67,6 +67,7 @@ def run_benchmark(
     folder: Path,
     *,
     jobs: int,
+    ray: str | None = None,
     advance: Advance | None = None,
     announce: Announce | None = None,
 ) -> Benchmark:
@@ -76,6 +77,7 @@ def run_benchmark(
         config: what to compare.
         folder: of finished episodes and cached tables.
         jobs: processes; 1 runs everything in this one.
+        ray: address of a Ray cluster that runs the episodes instead.
         advance: told of progress.
         announce: told of what takes a while before the first episode.
 
@@ -94,7 +96,7 @@ def run_benchmark(
     total = count * len(cells)
     tell = advance or _still
     tell(done, total, "" if not done else "from the call before")
-    for (cell, _), episodes in map_over(_run, _missing(cells, ledger, count), jobs=jobs):
+    for (cell, _), episodes in map_over(_run, _missing(cells, ledger, count), jobs=jobs, ray=ray):
         ledger.add(episodes)
         done += len(episodes)
         tell(done, total, f"{cell.specimen}, {cell.policy.name}, {cell.tier}")

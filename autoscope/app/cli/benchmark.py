@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     from autoscope.records import replace_file
 
     config = load_benchmark(options.config, options.episodes)
-    benchmark = _run(config, folder, options.jobs or os.cpu_count() or 1, quiet=options.json)
+    benchmark = _run(config, folder, options)
     replace_file(folder / JSON, to_text(benchmark))
     replace_file(folder / PAGE, render_page(benchmark))
     if options.json:
@@ -50,11 +50,12 @@ def run(options: argparse.Namespace) -> int:
     return OK
 
 
-def _run(config: BenchmarkConfig, folder: Path, jobs: int, *, quiet: bool) -> Benchmark:
+def _run(config: BenchmarkConfig, folder: Path, options: argparse.Namespace) -> Benchmark:
     from autoscope.app.benchmarking.running import run_benchmark
 
-    console = Console(stderr=True, quiet=quiet)
-    with WorkBar("episodes", quiet=quiet) as bar:
+    jobs = options.jobs or os.cpu_count() or 1
+    console = Console(stderr=True, quiet=options.json)
+    with WorkBar("episodes", quiet=options.json) as bar:
 
         def advance(done: int, total: int, last: str) -> None:
             bar.update(done, total, escape(f"{done} of {total}{', ' if last else ''}{last}"))
@@ -63,7 +64,9 @@ def _run(config: BenchmarkConfig, folder: Path, jobs: int, *, quiet: bool) -> Be
             console.print(message, markup=False, soft_wrap=True)
 
         try:
-            return run_benchmark(config, folder, jobs=jobs, advance=advance, announce=announce)
+            return run_benchmark(
+                config, folder, jobs=jobs, ray=options.ray, advance=advance, announce=announce
+            )
         except KeyboardInterrupt:
             announce("what was finished is kept: the same command goes on from here")
             raise

@@ -155,6 +155,7 @@ def _benchmark(subparsers: Any) -> None:
         "--out", type=Path, metavar="DIR", help="results and cache (default: benchmark-results/NAME)"
     )
     new.add_argument("--jobs", type=_positive, metavar="N", help="processes (default: one for each core)")
+    new.add_argument("--ray", metavar="ADDRESS", help="run on a Ray cluster; auto: the one of this machine")
 
 
 def _serve(subparsers: Any) -> None:

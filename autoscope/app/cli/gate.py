@@ -49,7 +49,8 @@ def _run(config: GateConfig, folder: Path, options: argparse.Namespace) -> Gate:
             bar.update(done, total, escape(f"{done} of {total}, {stage}"))
 
         try:
-            return GateRunner(config, folder, jobs=options.jobs or os.cpu_count() or 1, advance=advance).run()
+            jobs = options.jobs or os.cpu_count() or 1
+            return GateRunner(config, folder, jobs=jobs, ray=options.ray, advance=advance).run()
         except KeyboardInterrupt:
             console.print("what was finished is kept: the same command goes on from here")
             raise

@@ -124,13 +124,15 @@ class GateRunner:
         config: what to compare.
         folder: of finished episodes.
         jobs: processes.
+        ray: address of a Ray cluster that plays instead.
         advance: hears of progress.
     """
 
     def __init__(
-        self, config: GateConfig, folder: Path, *, jobs: int, advance: Advance | None = None
-    ) -> None:
-        self._gate, self._config, self._jobs = config.gate, config, jobs
+        self, config: GateConfig, folder: Path, *, jobs: int, ray: str | None = None,
+        advance: Advance | None = None,
+    ) -> None:  # fmt: skip
+        self._gate, self._config, self._jobs, self._ray = config.gate, config, jobs, ray
         self._ledger, self._advance = Ledger(folder), advance or _still
 
     def run(self) -> Gate:
@@ -207,7 +209,7 @@ class GateRunner:
                 if missing:
                     turns.append((game, missing))
         done, total = 0, sum(len(missing) for _, missing in turns)
-        for _, episodes in map_over(play, turns, jobs=self._jobs):
+        for _, episodes in map_over(play, turns, jobs=self._jobs, ray=self._ray):
             self._ledger.add(episodes)
             done += len(episodes)
             self._advance(done, total, f"{family.label}, {pool}, {len(players)} policies")
