@@ -98,7 +98,7 @@ def test_an_interrupted_training_goes_on(config, tmp_path, capsys):
     assert "--resume goes on with it" in capsys.readouterr().err
     assert main([*arguments, "--resume"]) == 0
     shown = capsys.readouterr()
-    assert "on episodes that chose no network" in shown.out and "seed 1, step 1024 of 1024" in shown.err
+    assert "scores, on episodes that had no say" in shown.out and "seed 1, step 1024 of 1024" in shown.err
     assert [p["step"] for p in json.loads((out / "training.json").read_text())["seeds"][0]["points"]] == [
         0,
         512,

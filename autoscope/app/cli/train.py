@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -71,8 +72,9 @@ def print_training(trained: TrainingRun) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = max(console.width, 140)
-    table = Table(title="on episodes that chose no network", title_justify="left", pad_edge=False)
-    for name in ("seed", "best after", "return", "beam time", "rule", "gain over the rule", "took"):
+    title = "scores, on episodes that had no say in which network is kept"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("seed", "steps", "return", "beam time", "rule", "over the rule", "took"):
         table.add_column(name, justify="right", no_wrap=True)
     for seed, policy in trained.policies.items():
         card = policy.policy.card

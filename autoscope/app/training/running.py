@@ -16,6 +16,7 @@ from autoscope.app.training.config import TrainingConfig
 from autoscope.app.training.environments import environment_maker, layout_of, rule_of
 from autoscope.app.training.seeds import Tell, train_seeds
 from autoscope.core import ConfigurationError
+from autoscope.perception.output_files import make_folder
 from autoscope.records import replace_file
 from autoscope_policies.learned import EnvironmentCard
 from autoscope_policies.training import Problem
@@ -101,7 +102,7 @@ def run_training(
     """
     problem = problem_of(config, name=name)
     _check_folder(folder, resume)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     replace_file(folder / CONFIG, tomli_w.dumps(config.model_dump(mode="json", exclude_none=True)))
     policies = train_seeds(
         problem,

@@ -27,6 +27,10 @@ from autoscope_policies.training.settings import ContrastSettings
 
 STATES = 8
 """Observations that are kept of a world, spread over the rule's episode."""
+HELD_OUT = 0.2
+"""Share of the worlds that decide when the fit ends."""
+FAINT = 0.01
+"""What the last layer begins with, of its usual weights: at first no option is worth anything."""
 LEAST_RETURN = 1e-6
 """A rule's return below this has no relative differences."""
 
@@ -39,7 +43,7 @@ class Contrasts:
         observations: ``n x observations``, of the rule's episodes.
         world: ``n``, which world each is of.
         actions: ``worlds x plays x choices``.
-        gains: ``worlds x plays``, return less the rule's, over the size of the rule's; 0 for the rule.
+        gains: ``worlds x plays``, return less the rule's, over the larger of the two; 0 for the rule.
         rule: ``worlds x choices``, what the rule chose at the beginning.
     """
 
@@ -80,7 +84,7 @@ def play_contrasts(
         drawn = np.array([_near(rng, first, masks, sizes) for _ in range(settings.plays)])
         actions.append(drawn)
         returns = np.array([_constant(environment, action, episode) for action in drawn])
-        gains.append((returns - base) / max(abs(base), LEAST_RETURN))
+        gains.append((returns - base) / np.maximum(np.maximum(np.abs(returns), abs(base)), LEAST_RETURN))
         tell(number + 1)
     return Contrasts(
         np.array(seen, np.float32),
@@ -101,7 +105,9 @@ def fit_contrasts(
 ) -> float:
     """Fits the network's outputs to the gains: what a play gained is the sum of what its options are worth.
 
-    The outputs become logits: an option that gains the temperature more than another is e times as likely.
+    A share of the worlds is held out; the weights are those that explained them best, and an option must
+    promise the caution more than the rule's before it is preferred. The outputs become logits: an option that
+    gains the temperature more than another is e times as likely.
 
     Args:
         model: one of the PPO family.
@@ -112,31 +118,74 @@ def fit_contrasts(
         seed: of the order.
 
     Returns:
-        Share of the gains' variance that the fit explains in the last pass.
+        Share of the gains' variance that the fit explains in the worlds that were held out.
     """
     environments.obs_rms.update(found.observations)
-    observations = torch.as_tensor(environments.normalize_obs(found.observations))
-    inputs, target, weight = _design_rows(found, sizes)
+    rows = _Rows(found, np.asarray(environments.normalize_obs(found.observations)), sizes)
     policy: Any = model.policy
     parameters = [*policy.mlp_extractor.policy_net.parameters(), *policy.action_net.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    rng, errors = np.random.default_rng(seed), [0.0]
-    world = torch.as_tensor(found.world)
-    policy.set_training_mode(True)
+    rng = np.random.default_rng(seed)
+    worlds = rng.permutation(len(found.gains))
+    held_out = np.isin(found.world, worlds[: max(1, round(HELD_OUT * len(worlds)))])
+    with torch.no_grad():
+        policy.action_net.weight.mul_(FAINT)
+        policy.action_net.bias.zero_()
+    best, kept = rows.error(policy, held_out, settings.temperature), _copied(parameters)
+    nothing = rows.error_of_nothing(held_out)
     for _ in range(settings.epochs):
-        order, errors = rng.permutation(len(observations)), []
+        order = rng.permutation(np.flatnonzero(~held_out))
         for start in range(0, len(order), settings.batch):
-            chosen = torch.as_tensor(order[start : start + settings.batch])
-            worth = _outputs(policy, observations[chosen]) * settings.temperature
-            said = torch.einsum("bo,bpo->bp", worth, inputs[world[chosen]])
-            loss: Any = ((said - target[world[chosen]]) ** 2 * weight[world[chosen]]).mean()
+            loss = rows.loss(policy, order[start : start + settings.batch], settings.temperature)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
-            errors.append(float(loss.detach()))
-    policy.set_training_mode(False)
-    spread = float((target**2 * weight).mean())
-    return 1 - float(np.mean(errors)) / spread if spread > 0 else 0.0
+        error = rows.error(policy, held_out, settings.temperature)
+        if error < best:
+            best, kept = error, _copied(parameters)
+    with torch.no_grad():
+        for parameter, value in zip(parameters, kept, strict=True):
+            parameter.copy_(value)
+        _prefer_rule(policy.action_net.bias, found.rule, sizes, settings.caution / settings.temperature)
+    return 1 - best / nothing if nothing > 0 else 0.0
+
+
+class _Rows:
+    """The plays as the fit wants them."""
+
+    def __init__(self, found: Contrasts, observations: NDArray[Any], sizes: tuple[int, ...]) -> None:
+        self._observations = torch.as_tensor(observations)
+        self._inputs, self._gains, self._weight = _design_rows(found, sizes)
+        self._world = torch.as_tensor(found.world)
+
+    def loss(self, policy: Any, chosen: NDArray[np.intp], temperature: float) -> Any:
+        """Weighted mean squared error of the gains that the chosen states foretell."""
+        at = torch.as_tensor(chosen)
+        world = self._world[at]
+        worth = _outputs(policy, self._observations[at]) * temperature
+        said = torch.einsum("bo,bpo->bp", worth, self._inputs[world])
+        return ((said - self._gains[world]) ** 2 * self._weight[world]).mean()
+
+    @torch.no_grad()
+    def error(self, policy: Any, these: NDArray[np.bool_], temperature: float) -> float:
+        """The loss over some states."""
+        return float(self.loss(policy, np.flatnonzero(these), temperature))
+
+    def error_of_nothing(self, these: NDArray[np.bool_]) -> float:
+        """The loss where every option is worth nothing."""
+        world = self._world[torch.as_tensor(np.flatnonzero(these))]
+        return float((self._gains[world] ** 2 * self._weight[world]).mean())
+
+
+def _copied(parameters: list[Any]) -> list[torch.Tensor]:
+    return [parameter.detach().clone() for parameter in parameters]
+
+
+def _prefer_rule(bias: torch.Tensor, rule: NDArray[np.int64], sizes: tuple[int, ...], by: float) -> None:
+    """Adds to the outputs of the options that the rule chose in most worlds."""
+    for choice, start in enumerate(np.cumsum([0, *sizes[:-1]]).tolist()):
+        usual = int(np.bincount(rule[:, choice], minlength=sizes[choice]).argmax())
+        bias[start + usual] += by
 
 
 def _watched(
@@ -182,8 +231,8 @@ def _near(
 def _design_rows(found: Contrasts, sizes: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """``worlds x plays x options``: 1 for what a play chose, less 1 for what the rule did; gains; weights.
 
-    Gains are cut at twice the rule's return and weigh less the more they scatter within their world, so that
-    worlds in which one choice is a disaster do not decide everything.
+    Gains weigh less the more they scatter within their world, so that worlds in which one choice is a
+    disaster do not decide everything.
     """
     offset = np.cumsum([0, *sizes[:-1]])
     inputs = np.zeros((*found.gains.shape, sum(sizes)), np.float32)
@@ -193,7 +242,7 @@ def _design_rows(found: Contrasts, sizes: tuple[int, ...]) -> tuple[torch.Tensor
         np.add.at(
             inputs, (worlds, plays, start + np.broadcast_to(found.rule[:, None, choice], worlds.shape)), -1
         )
-    gains = np.clip(found.gains, -2, 2).astype(np.float32)
+    gains = found.gains.astype(np.float32)
     weight = 1 / (0.05 + gains.std(axis=1, keepdims=True)) * np.ones_like(gains)
     return torch.as_tensor(inputs), torch.as_tensor(gains), torch.as_tensor(weight / weight.mean())
 

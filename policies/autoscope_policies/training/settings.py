@@ -87,6 +87,7 @@ class ContrastSettings(Settings):
         learning_rate: of these passes.
         weight_decay: of the weights, likewise.
         temperature: gain, relative to the rule's return, that makes an option e times as likely.
+        caution: gain that an option must promise beyond the rule's before it is preferred.
     """
 
     worlds: Annotated[int, Field(ge=0)] = 0
@@ -96,6 +97,7 @@ class ContrastSettings(Settings):
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-3
     weight_decay: Annotated[float, Field(ge=0.0)] = 1e-2
     temperature: Annotated[float, Field(gt=0.0)] = 0.03
+    caution: Annotated[float, Field(ge=0.0)] = 0.02
 
 
 class LearningSettings(Settings):

@@ -201,7 +201,7 @@ def test_global_generators_are_given_back(tmp_path):
             "'sac' chooses real numbers, and the actions of tests/Copying-v0 are options",
         ),
         ({"algorithm": "dqn"}, {}, "'dqn' makes a single choice"),
-        ({"cloning": {"steps": 10}}, {}, "needs a rule to imitate"),
+        ({"cloning": {"steps": 10}}, {}, "need a rule and one of the PPO family"),
         ({}, {"single": True}, r"the layout names choices of \(3, 2\) options"),
     ],
 )
@@ -233,6 +233,31 @@ def test_checkpoints_are_neither_overwritten_nor_mixed_up(tmp_path):
     (folder / CHECKPOINT).write_bytes(b"not a checkpoint")
     with pytest.raises(ModelError, match="is damaged"):
         learn(problem(), settings, 1, folder, resume=True)
+
+
+def test_a_checkpoint_of_another_version_is_refused(tmp_path):
+    folder, settings = tmp_path / "one", quick(steps=1, evaluate_every=1)
+    learn(problem(), settings, 1, folder)
+    state = torch.load(folder / CHECKPOINT, weights_only=True)
+    torch.save({**state, "schema": "autoscope.policy-checkpoint/9"}, folder / CHECKPOINT)
+    with pytest.raises(ModelError, match=r"policy-checkpoint/9.*written by another version"):
+        learn(problem(), settings, 1, folder, resume=True)
+
+
+class Blind(Copying):
+    """Sees a number that is none after some steps."""
+
+    def _shown(self):
+        shown = super()._shown()
+        return shown if self._played < 5 else np.array([shown[0], np.nan], np.float32)
+
+
+def test_an_observation_that_is_no_number_is_named():
+    environments = vectorise(Blind, quick(environments=2))
+    environments.reset()
+    with pytest.raises(TrainingError, match="observation 1 of environment 0 is nan"):
+        for _ in range(6):
+            environments.step(np.zeros((2, 2), np.int64))
 
 
 def test_every_policy_meets_the_same_episodes():
