@@ -138,6 +138,7 @@ def _train(subparsers: Any) -> None:
     new.add_argument(
         "--jobs", type=_positive, metavar="N", help="seeds that are trained at once (default: one a core)"
     )
+    new.add_argument("--ray", metavar="ADDRESS", help="train on a Ray cluster; auto: the one of this machine")
 
 
 def _benchmark(subparsers: Any) -> None:

@@ -42,6 +42,7 @@ def run(options: argparse.Namespace) -> int:
                 name=str(options.config),
                 resume=options.resume,
                 jobs=options.jobs or min(os.cpu_count() or 1, len(seeds)),
+                ray=options.ray,
                 tell=tell,
             )
         except KeyboardInterrupt:

@@ -79,6 +79,7 @@ def run_training(
     name: str,
     resume: bool = False,
     jobs: int = 1,
+    ray: str | None = None,
     tell: Tell | None = None,
 ) -> TrainingRun:
     """Trains a policy for each seed and writes everything to a folder.
@@ -91,6 +92,7 @@ def run_training(
         name: of the configuration's file, for messages.
         resume: go on from the checkpoints in the folder.
         jobs: seeds that are trained at the same time, each in a process of its own.
+        ray: address of a Ray cluster that trains instead; its machines share the folder.
         tell: hears how far it is.
 
     Raises:
@@ -109,6 +111,7 @@ def run_training(
         folder,
         resume=resume,
         jobs=jobs,
+        ray=ray,
         tell=tell,
     )
     best = max(policies, key=lambda seed: _score(policies[seed]))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autoscope.app.processes import one_thread_each
+from autoscope.app.scaling import map_over
 from autoscope.core import AutoscopeError
 from autoscope_policies.training import LearningSettings, Problem
 
@@ -34,6 +35,7 @@ def train_seeds(
     *,
     resume: bool = False,
     jobs: int = 1,
+    ray: str | None = None,
     tell: Tell | None = None,
 ) -> dict[int, TrainedPolicy]:
     """Trains a policy for each seed, in ``folder/seed-N``.
@@ -45,6 +47,7 @@ def train_seeds(
         folder: of all results.
         resume: go on from the checkpoints that are there.
         jobs: processes; 1 trains everything in this one.
+        ray: address of a Ray cluster that trains instead; its machines share the folder.
         tell: hears how far it is.
 
     Raises:
@@ -53,6 +56,9 @@ def train_seeds(
             are trained to their end first.
         AutoscopeError: a process was killed.
     """
+    if ray is not None:
+        train = partial(_train_far, problem, settings, folder.resolve())
+        return dict(sorted(map_over(train, seeds, ray=ray)))
     if jobs == 1 or len(seeds) == 1:
         return {
             seed: train_seed(
@@ -112,6 +118,11 @@ def _train_aside(
         told.put((seed, now))
 
     return train_seed(problem, settings, seed, folder, resume, tell)
+
+
+def _train_far(problem: Problem, settings: LearningSettings, folder: Path, seed: int) -> TrainedPolicy:
+    """As `train_seed`, on a machine of a cluster: what another one that was lost has left is gone on with."""
+    return train_seed(problem, settings, seed, folder, True, None)
 
 
 def _listen(
