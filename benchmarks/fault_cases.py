@@ -192,7 +192,7 @@ class Case:
         try:
             run_session(load_config(self._config, ["microscope.connect_timeout_s=1.0"]), self._folder)
         except ConfigurationError as error:
-            if "PVs did not connect" not in str(error) or self._folder.exists():
+            if "did not connect" not in str(error) or self._folder.exists():
                 self._problem(f"refused with {str(error)[:80]}")
             return "refused"
         else:

@@ -269,6 +269,6 @@ def test_a_server_that_dies_while_its_channels_are_taken_over_is_named(
                 Dying.given_up.append(self.pvname)
 
     monkeypatch.setattr(module, "channel_access", lambda: Dying)
-    with pytest.raises(DisconnectedError, match=r"b \(Q:second\) did not connect: its server was lost meanwhile"):
+    with pytest.raises(DisconnectedError, match=r"b \(Q:second\) did not connect: its server was lost"):
         Channels({"a": "Q:first", "b": "Q:second"})
     assert Dying.given_up == ["Q:first"]
