@@ -24,6 +24,7 @@ from autoscope.estimation.difference import (
 )
 from autoscope.estimation.features import Features, find_features, largest_counted_density_per_mm2
 from autoscope.estimation.field_samples import field_values
+from autoscope.estimation.goal import Goal
 from autoscope.estimation.grains import (
     Crossings,
     GrainSize,
@@ -44,7 +45,6 @@ from autoscope.estimation.tracker import (
     MINIMUM_INFORMATIVE,
     TIERS,
     Draw,
-    Goal,
     QuantityTracker,
     Reading,
 )

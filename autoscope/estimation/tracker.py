@@ -14,6 +14,7 @@ from autoscope.core import ConfigurationError, EstimationError, nearest
 from autoscope.estimation.betting import BettingInterval
 from autoscope.estimation.counts import zero_count_bound
 from autoscope.estimation.difference import Combined, combine, draw_weights, pseudo_value
+from autoscope.estimation.goal import Goal
 from autoscope.estimation.growing import GrowingTable
 from autoscope.estimation.intervals import (
     STOPPING_ALLOWANCE,
@@ -36,44 +37,6 @@ PRIOR_DRAWS = 5.0
 """Draws' worth of trust in the predicted variance before the session has shown its own."""
 
 _Z, _Z_LOW, _Z_HIGH, _WEIGHT, _VARIANCE = range(5)
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """What is asked of one quantity.
-
-    Attributes:
-        low: lowest possible value of the quantity on one field, and so of the quantity.
-        high: highest possible value.
-        confidence: coverage of the interval.
-        half_width: wanted half-width of what is reported, absolute, or None.
-        relative: wanted half-width relative to the estimate, or None.
-        reciprocal: whether one over the quantity is what is reported.
-        one_feature: value of a field that holds one feature, where the quantity counts; 0 where not.
-    """
-
-    low: float
-    high: float
-    confidence: float
-    half_width: float | None
-    relative: float | None
-    reciprocal: bool = False
-    one_feature: float = 0.0
-
-    def wanted(self, estimate: float) -> float:
-        """The half-width that is wanted when the estimate is this; to first order for a reciprocal."""
-        if self.half_width is not None:
-            return self.half_width * estimate**2 if self.reciprocal else self.half_width
-        return (self.relative or 0.0) * abs(estimate)
-
-    def reached(self, estimate: float, low: float, high: float) -> bool:
-        """Whether the interval of what is reported is as narrow as wanted."""
-        if not self.reciprocal:
-            return (high - low) / 2 <= self.wanted(estimate)
-        if not low > 0:
-            return False
-        wanted = self.half_width if self.half_width is not None else (self.relative or 0.0) / estimate
-        return (1 / low - 1 / high) / 2 <= wanted
 
 
 @dataclass(frozen=True, slots=True)
