@@ -140,7 +140,7 @@ class FeatureSource:
         sight = Sight(None, candidates, *eds.draw(candidates, area_um2, weight, decision.step))  # type: ignore[arg-type]
         seen = {j: (features[j].verdict, features[j].live_s) for j in np.flatnonzero(sight.taken).tolist()}
         measured = eds.measured(sight, seen)
-        eds.learn(weight, measured.value - decision.predicted, measured.variance, measured.candidates)
+        eds.learn(weight, decision.predicted, decision.visit_s, area_um2, measured.candidates)
         extra_s = eds.plan.reading_s + sum(
             self._timing.spectrum_overhead_s + live_s for _, live_s in seen.values()
         )

@@ -16,10 +16,6 @@ PRIOR_VISITS = 5.0
 PRIOR_SPECTRA = 5.0
 """Spectra's worth of trust in the live time that is expected at first."""
 
-LEAST_SHARE = 0.1
-"""Least share of the variance seen between visits that is taken for the fields' own."""
-
-
 NOTHING_LEFT = 1e-6
 """Share of the budget that is as good as nothing."""
 
@@ -46,11 +42,18 @@ def scarcity_price(spent_s: float, limit_s: float | None, longest_s: float) -> f
 
 
 class Trade:
-    """Running variance between visits and mean live time: all that the trigger's probabilities need.
+    """Running variance between visits, their cost and the mean live time: all that the trigger needs.
+
+    A visit's value is ``sum_j x_j [p_j + (D_j / pi_j)(1_j - p_j)]`` less its prediction, with x what feature
+    j adds if it is of the class. Over visits its variance is ``A + E sum_j x_j² p_j (1 - p_j) / pi_j``, where
+    A is the variance of ``sum_j x_j p_j`` less the prediction: that part no spectrum takes away. A visit
+    takes ``C + sum_j c pi_j`` seconds. Variance times seconds is least at
+    ``pi_j = x_j sqrt(p_j (1 - p_j) C / (c A))`` (optimal allocation of two phases; Särndal, Swensson and
+    Wretman, 1992, section 12.8): METHODS section 5, its A read as what the image alone would leave.
 
     Args:
         scatter: ``targets``, by how much fields may well differ, before anything was measured.
-        visit_s: seconds of a visit without spectra.
+        visit_s: seconds of a visit without spectra, before any was made.
         overhead_s: seconds of a spectrum beside its live time.
         live_s: live time that is expected of a spectrum at first.
         least: smallest probability of a spectrum.
@@ -59,7 +62,7 @@ class Trade:
     def __init__(
         self, scatter: NDArray[np.float64], visit_s: float, overhead_s: float, live_s: float, least: float
     ) -> None:
-        self._visit_s, self._overhead_s, self._least = visit_s, overhead_s, least
+        self._visits_s, self._overhead_s, self._least = PRIOR_VISITS * visit_s, overhead_s, least
         self._squares, self._visits = PRIOR_VISITS * scatter**2, PRIOR_VISITS
         self._live_s, self._spectra = PRIOR_SPECTRA * live_s, PRIOR_SPECTRA
 
@@ -67,6 +70,11 @@ class Trade:
     def spectrum_s(self) -> float:
         """Seconds that a spectrum is expected to take."""
         return self._overhead_s + self._live_s / self._spectra
+
+    @property
+    def visit_s(self) -> float:
+        """Seconds that a visit is expected to take without spectra."""
+        return self._visits_s / self._visits
 
     def probabilities(
         self, sizes: NDArray[np.float64], prior: NDArray[np.float64], weight: float, price: float = 1.0
@@ -86,14 +94,20 @@ class Trade:
             raise EstimationError(f"the price of a spectrum is {price:g}: it must be positive and finite")
         between = self._squares / self._visits
         relative = (sizes**2 * prior * (1 - prior) / between[:, None]).mean(axis=0)
-        costs = TriggerCosts(self._visit_s, price * self.spectrum_s, 1.0)
+        costs = TriggerCosts(self.visit_s, price * self.spectrum_s, 1.0)
         return allocate(weight * np.sqrt(relative), costs, self._least)
 
-    def visited(self, weight: float, departure: NDArray[np.float64], variance: NDArray[np.float64]) -> None:
-        """Learns from a field: ``targets``, measured minus predicted, and the values' own variance."""
-        gross = (weight * departure) ** 2
-        self._squares += np.maximum(gross - weight**2 * variance, LEAST_SHARE * gross)
+    def visited(self, weight: float, departure: NDArray[np.float64], visit_s: float) -> None:
+        """Learns from a field.
+
+        Args:
+            weight: its a N / pi.
+            departure: ``targets``, value of the field as the image tells it, less what was predicted.
+            visit_s: seconds of the visit without spectra.
+        """
+        self._squares += (weight * departure) ** 2
         self._visits += 1
+        self._visits_s += visit_s
 
     def counted(self, live_s: float) -> None:
         """Learns from a spectrum."""

@@ -116,6 +116,7 @@ class DecisionDocument(_Stamped):
     predicted: tuple[NumberOrNone, ...] = ()
     predicted_cost_s: FiniteFloat
     policy_sha256: str = ""
+    visit_s: FiniteFloat = 0.0
     refocus: bool = False
     eds_price: FiniteFloat = 1.0
 

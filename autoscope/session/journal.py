@@ -147,6 +147,7 @@ class Journal:
                 predicted=tuple(float(value) for value in decision.predicted),
                 predicted_cost_s=decision.predicted_cost_s,
                 policy_sha256=self._policy_sha256,
+                visit_s=decision.visit_s,
                 refocus=decision.refocus,
                 eds_price=decision.eds_price,
             )

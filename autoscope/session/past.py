@@ -168,7 +168,7 @@ class Past:
                     predicted = np.array(decided.predicted, float)
                     weight = float(grid.weight[document.field]) / decided.propensity
                     spectroscopy.learn(
-                        weight, outcome.value - predicted, outcome.variance, document.candidates
+                        weight, predicted, decided.visit_s, document.area_um2, document.candidates
                     )
 
     def _spectra(self, decision: Decision) -> dict[int, KnownSpectrum]:

@@ -169,8 +169,8 @@ class SpectrumCollector:
         """The field's values, from which the next decisions on spectra learn."""
         measured = self._eds.measured(spectra.sight, spectra.seen)
         weight = float(self._grid.weight[decision.field]) / decision.propensity
-        departure = measured.value - decision.predicted
-        self._eds.learn(weight, departure, measured.variance, measured.candidates)
+        area_um2 = spectra.sight.field.area_um2
+        self._eds.learn(weight, decision.predicted, decision.visit_s, area_um2, measured.candidates)
         for message in spectra.sight.notes:
             self._journal.warn_once(message)
         return Outcome(measured.value, note, measured.variance, spectra.extra_s), measured.candidates

@@ -172,7 +172,12 @@ class Spectroscopy:
             price: what a second of spectra counts against one of visits.
         """
         prior = np.array([self._image.prior(c.image) for c in candidates]).reshape(-1, len(self.names)).T
-        sizes = np.array([[_size(m, c, area_um2) for c in candidates] for m in self._measures])
+        sizes = np.array(
+            [
+                [_size(m, c.diameter_um, c.area_um2, c.weight, area_um2) for c in candidates]
+                for m in self._measures
+            ]
+        )
         sizes = sizes.reshape(len(self._measures), len(candidates))
         price = price * scarcity_price(self._spent_s, self.plan.limit_s, self.plan.rule.max_live_s)
         propensity = self._trade.probabilities(sizes, self._of @ prior, weight, price)
@@ -246,22 +251,34 @@ class Spectroscopy:
             elements={} if verdict is None else dict(verdict.elements),
         )  # fmt: skip
 
+    def _by_image(self, k: int, candidates: Sequence[CandidateRecord], area_um2: float) -> float:
+        """Value of a target on a field as the image alone tells it."""
+        measure, members = self._measures[k], self.plan.members[k]
+        return sum(
+            _size(measure, c.equivalent_diameter_um, c.area_um2, c.weight, area_um2)
+            * sum(c.prior.get(name, 0.0) for name in members)
+            for c in candidates
+        )
+
     def learn(
         self,
         weight: float,
-        departure: NDArray[np.float64],
-        variance: NDArray[np.float64],
+        predicted: NDArray[np.float64],
+        visit_s: float,
+        area_um2: float,
         candidates: Sequence[CandidateRecord],
     ) -> None:
         """Takes in a field that is done.
 
         Args:
             weight: a_i over the field's propensity.
-            departure: ``targets``, measured minus predicted.
-            variance: ``targets``, of the measured values.
+            predicted: ``targets``, what was predicted of it.
+            visit_s: seconds of the visit, travel included, without spectra.
+            area_um2: specimen area in the field.
             candidates: its features.
         """
-        self._trade.visited(weight, departure, variance)
+        by_image = np.array([self._by_image(k, candidates, area_um2) for k in range(len(self._measures))])
+        self._trade.visited(weight, by_image - predicted, visit_s + self.plan.reading_s)
         for record in candidates:
             if record.observed is not None:
                 self._image.learn(record.image, record.observed, record.propensity)
@@ -269,13 +286,15 @@ class Spectroscopy:
                 self._spent_s += record.eds_live_s
 
 
-def _size(measure: TargetMeasure, candidate: Candidate, area_um2: float) -> float:
+def _size(
+    measure: TargetMeasure, diameter_um: float, feature_um2: float, weight: float, area_um2: float
+) -> float:
     """What a feature adds to a target's value if it is of the target's class."""
-    if candidate.diameter_um < measure.min_feature_um:
+    if diameter_um < measure.min_feature_um:
         return 0.0
     if measure.target.quantity == "area_fraction":
-        return candidate.area_um2 / area_um2
-    return candidate.weight * UM2_PER_MM2 / area_um2
+        return feature_um2 / area_um2
+    return weight * UM2_PER_MM2 / area_um2
 
 
 def _elements(identifier: Identifier, counts: NDArray[np.int64]) -> dict[str, float]:

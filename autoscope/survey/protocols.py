@@ -274,6 +274,7 @@ class Decision:
         predicted_cost_s: travel and acquisition.
         reason: one sentence.
         last_of_draw: whether this field ends its draw.
+        visit_s: travel and frame alone.
         refocus: whether the instrument is to focus before the frame, due or not.
         eds_price: what a second of spectra on the field counts against one of visits.
     """
@@ -287,6 +288,7 @@ class Decision:
     predicted_cost_s: float
     reason: str
     last_of_draw: bool
+    visit_s: float = 0.0
     refocus: bool = False
     eds_price: float = 1.0
 

@@ -359,9 +359,8 @@ class Survey:
         place = draw.decided
         field = int(draw.fields[place])
         predicted = np.array([fixed.predicted[place] for fixed in draw.sampled.draws])
-        cost_s = float(self._way_s(draw.fields[place : place + 1])[0])
-        if self._extra is not None:
-            cost_s += float(self._extra.seconds(predicted))
+        visit_s = float(self._way_s(draw.fields[place : place + 1])[0])
+        extra_s = 0.0 if self._extra is None else float(self._extra.seconds(predicted))
         draw.decided += 1
         self._steps += 1
         self._free[field] = False
@@ -374,9 +373,10 @@ class Survey:
             propensity=float(draw.sampled.logged[place]),
             candidates=draw.sampled.candidates,
             predicted=predicted,
-            predicted_cost_s=cost_s,
+            predicted_cost_s=visit_s + extra_s,
             reason=draw.sampled.reason,
             last_of_draw=draw.decided == len(draw.fields),
+            visit_s=visit_s,
             refocus=draw.sampled.refocus and draw.decided == 1,
             eds_price=draw.sampled.eds_price,
         )

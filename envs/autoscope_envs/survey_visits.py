@@ -83,11 +83,12 @@ class TableVisits:
         taken, self._taken = self._taken, None
         if taken is None or taken.value is None:
             raise RuntimeError(f"no frame was taken for step {decision.step}")  # the survey's order is wrong
-        if self._trade is not None and self._features is not None and taken.variance is not None:
+        if self._trade is not None and self._features is not None:
+            at = self._features.of(decision.field)
+            by_image = (self._features.sizes[:, at] * self._features.prior[:, at]).sum(axis=1)
             weight = float(self._grid.weight[decision.field]) / decision.propensity
-            told = slice(len(taken.value) - len(self._features.sizes), None)
-            departure = (taken.value - decision.predicted)[told]
-            self._trade.visited(weight, departure, taken.variance[told])
+            predicted = decision.predicted[-len(by_image) :]
+            self._trade.visited(weight, by_image - predicted, decision.visit_s)
         return taken
 
     def _first_trade(self, features: Features) -> Trade:

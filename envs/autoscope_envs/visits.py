@@ -63,7 +63,8 @@ class FeatureVisits:
             raise EstimationError(f"field {decision.field}: {self.waiting} features are not decided on")
         observed = self._table.counted[self._table.true_class[self.features]][None]
         value, variance = field_values(self._sizes, self.prior, self._propensity, self._taken, observed)
-        self.trade.visited(self.weight, value - decision.predicted, variance)
+        by_image = (self._sizes * self.prior).sum(axis=1)
+        self.trade.visited(self.weight, by_image - decision.predicted, self._costs.visit_s)
         for at in np.flatnonzero(self._taken).tolist():
             feature = self.features[at]
             name = self._table.names[self._table.true_class[feature]]

@@ -2,6 +2,7 @@
 
 import json
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
@@ -45,7 +46,7 @@ def config(tmp_path):
 
 def test_train_writes_policies_curves_and_what_the_command_prints(config, tmp_path, capsys):
     out = tmp_path / "out"
-    assert main(["train", str(config), "--out", str(out), "--json"]) == 0
+    assert main(["train", str(config), "--out", str(out), "--jobs", "1", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed == json.loads((out / "training.json").read_text())
     assert printed["schema"] == "autoscope.training/1"
@@ -60,6 +61,35 @@ def test_train_writes_policies_curves_and_what_the_command_prints(config, tmp_pa
     assert list((out / "seed-2" / "tensorboard").glob("events*"))
 
 
+@pytest.mark.slow
+def test_seeds_side_by_side_give_the_policies_that_they_give_one_after_the_other(config, tmp_path, capsys):
+    hashes = []
+    for jobs in ("1", "2"):
+        arguments = ["train", str(config), "--out", str(tmp_path / jobs), "--steps", "512", "--jobs", jobs]
+        assert main([*arguments, "--json"]) == 0
+        hashes.append([one["sha256"] for one in json.loads(capsys.readouterr().out)["seeds"]])
+    assert hashes[0] == hashes[1] and hashes[0][0] != hashes[0][1]
+
+
+@pytest.mark.slow
+def test_environments_in_their_own_processes_give_the_same_policy(tmp_path, capsys):
+    path, scores, weights = tmp_path / "train.toml", [], []
+    path.write_text(
+        "[training]\nsteps = 64\nenvironments = 2\nevaluate_every = 64\nevaluation_episodes = 2\n"
+        "ppo = { n_steps = 32, batch = 32, epochs = 1 }\n[training.environment]\n"
+        'id = "autoscope/FieldSelection-v0"\noptions = { max_fields = 20 }\n'
+    )
+    for inside in ("false", "true"):
+        folder = tmp_path / inside
+        given = ["--set", f"training.subprocesses={inside}", "--out", str(folder), "--json"]
+        assert main(["train", str(path), *given]) == 0
+        scores.append(json.loads(capsys.readouterr().out)["seeds"][0]["scores"])
+        weights.append(read_policy(folder / "policy.safetensors").network.weights)
+    assert scores[0] == pytest.approx(scores[1])
+    for one, other in zip(*weights, strict=True):  # sums over arrays that lie otherwise in memory
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+
+
 def test_an_interrupted_training_goes_on(config, tmp_path, capsys):
     out = tmp_path / "out"
     arguments = ["train", str(config), "--out", str(out), "--seed", "1"]
@@ -68,7 +98,7 @@ def test_an_interrupted_training_goes_on(config, tmp_path, capsys):
     assert "--resume goes on with it" in capsys.readouterr().err
     assert main([*arguments, "--resume"]) == 0
     shown = capsys.readouterr()
-    assert "on episodes that chose no network" in shown.out and "seed 1, step 1024 of 1024" in shown.err
+    assert "scores, on episodes that had no say" in shown.out and "seed 1, step 1024 of 1024" in shown.err
     assert [p["step"] for p in json.loads((out / "training.json").read_text())["seeds"][0]["points"]] == [
         0,
         512,
@@ -90,6 +120,44 @@ def test_mistakes_touch_nothing(config, tmp_path, capsys, arguments, message):
     assert main(["train", str(config), "--out", str(tmp_path / "out"), *arguments]) == 2
     assert message in capsys.readouterr().err
     assert not list((tmp_path / "out").glob("**/*.safetensors"))
+
+
+class Breaking(gym.Env):
+    """Its rewards are numbers for some steps only."""
+
+    observation_space, action_space = gym.spaces.Box(-1, 1, (1,), np.float32), gym.spaces.Discrete(2)
+
+    def __init__(self, lasts: int = 100) -> None:
+        self._left = lasts
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        self._left -= 1
+        return (
+            np.zeros(1, np.float32),
+            1.0 if self._left >= 0 else float("nan"),
+            self._left % 4 == 0,
+            False,
+            {},
+        )
+
+
+def test_a_reward_that_becomes_nan_is_named_and_can_be_gone_on_from(config, tmp_path, capsys):
+    gym.register("tests/Breaking-v0", entry_point=Breaking)
+    try:
+        given = ["training.environment.id='tests/Breaking-v0'", "training.environment.options={lasts=200}"]
+        given.append("training.environment.validation={lasts=100000}")
+        arguments = ["train", str(config), "--out", str(tmp_path / "out"), "--seed", "1", "--set", *given]
+        assert main(arguments) == 1
+        said = capsys.readouterr().err
+        assert "training stopped after" in said and "reward of environment 0 is nan" in said
+        assert "the last good checkpoint is after 512 steps; --resume goes on from it" in said
+        assert main([*arguments, "--resume"]) == 0  # every process of training has its own 200 steps
+    finally:
+        del gym.registry["tests/Breaking-v0"]
 
 
 def designer(path, favoured):

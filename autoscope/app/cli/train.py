@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -26,15 +28,22 @@ def run(options: argparse.Namespace) -> int:
 
     config = load_training(options.config, options.set, seed=options.seed, steps=options.steps)
     folder: Path = options.out or Path("trained-policies") / options.config.stem
-    seeds = config.training.seeds
+    seeds, done = config.training.seeds, dict.fromkeys(config.training.seeds, 0)
     with WorkBar("training", quiet=options.json) as bar:
 
         def tell(seed: int, now: LearningProgress) -> None:
-            done = seeds.index(seed) * now.steps + min(now.step, now.steps)
-            bar.update(done, len(seeds) * now.steps, _now(seed, now))
+            done[seed] = min(now.step, now.steps)
+            bar.update(sum(done.values()), len(seeds) * now.steps, _now(seed, now))
 
         try:
-            trained = run_training(config, folder, name=str(options.config), resume=options.resume, tell=tell)
+            trained = run_training(
+                config,
+                folder,
+                name=str(options.config),
+                resume=options.resume,
+                jobs=options.jobs or min(os.cpu_count() or 1, len(seeds)),
+                tell=tell,
+            )
         except KeyboardInterrupt:
             print(f"{folder}: the same command with --resume goes on from here", file=sys.stderr)
             raise
@@ -62,8 +71,9 @@ def print_training(trained: TrainingRun) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = max(console.width, 140)
-    table = Table(title="on episodes that chose no network", title_justify="left", pad_edge=False)
-    for name in ("seed", "best after", "return", "beam time", "rule", "gain over the rule", "took"):
+    title = "scores, on episodes that had no say in which network is kept"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("seed", "steps", "return", "beam time", "rule", "over the rule", "took"):
         table.add_column(name, justify="right", no_wrap=True)
     for seed, policy in trained.policies.items():
         card = policy.policy.card

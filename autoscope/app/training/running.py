@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +14,14 @@ import autoscope
 from autoscope.app.benchmarking.fingerprints import code_hash, digest
 from autoscope.app.training.config import TrainingConfig
 from autoscope.app.training.environments import environment_maker, layout_of, rule_of
+from autoscope.app.training.seeds import Tell, train_seeds
 from autoscope.core import ConfigurationError
+from autoscope.perception.output_files import make_folder
 from autoscope.records import replace_file
 from autoscope_policies.learned import EnvironmentCard
 from autoscope_policies.training import Problem
 
 if TYPE_CHECKING:
-    from autoscope_policies.training.progress import LearningProgress
     from autoscope_policies.training.trainer import TrainedPolicy
 
 SCHEMA = "autoscope.training/1"
@@ -36,9 +35,6 @@ TRAINING_CODE = (
     "autoscope_policies.training",
 )
 """What a training's result depends on, beside its configuration."""
-
-Tell = Callable[[int, "LearningProgress"], None]
-"""Told of the seed that is trained and of how far it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +73,13 @@ class TrainingRun:
 
 
 def run_training(
-    config: TrainingConfig, folder: Path, *, name: str, resume: bool = False, tell: Tell | None = None
+    config: TrainingConfig,
+    folder: Path,
+    *,
+    name: str,
+    resume: bool = False,
+    jobs: int = 1,
+    tell: Tell | None = None,
 ) -> TrainingRun:
     """Trains a policy for each seed and writes everything to a folder.
 
@@ -88,6 +90,7 @@ def run_training(
         folder: of the results; made where it is missing.
         name: of the configuration's file, for messages.
         resume: go on from the checkpoints in the folder.
+        jobs: seeds that are trained at the same time, each in a process of its own.
         tell: hears how far it is.
 
     Raises:
@@ -97,21 +100,17 @@ def run_training(
     """
     problem = problem_of(config, name=name)
     _check_folder(folder, resume)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     replace_file(folder / CONFIG, tomli_w.dumps(config.model_dump(mode="json", exclude_none=True)))
-    from autoscope_policies.training.trainer import CHECKPOINT, learn
-
-    policies = {}
-    for seed in config.training.seeds:
-        here = folder / f"seed-{seed}"
-        policies[seed] = learn(
-            problem,
-            config.training.learning,
-            seed,
-            here,
-            resume=resume and (here / CHECKPOINT).exists(),
-            tell=None if tell is None else partial(tell, seed),
-        )
+    policies = train_seeds(
+        problem,
+        config.training.learning,
+        config.training.seeds,
+        folder,
+        resume=resume,
+        jobs=jobs,
+        tell=tell,
+    )
     best = max(policies, key=lambda seed: _score(policies[seed]))
     for ending in (".safetensors", ".json"):
         shutil.copyfile(policies[best].path.with_suffix(ending), (folder / WEIGHTS).with_suffix(ending))

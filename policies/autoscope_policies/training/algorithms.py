@@ -125,7 +125,7 @@ class _Falling:
 
     def __call__(self, _: float) -> float:
         done = 0 if self.model is None else self.model.num_timesteps
-        left = max(0.0, 1 - done / self._settings.steps)
+        left = max(0.0, 1 - done / max(self._settings.steps, 1))
         return self._settings.learning_rate * (
             self._settings.final_rate + (1 - self._settings.final_rate) * left
         )

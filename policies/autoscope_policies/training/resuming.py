@@ -14,9 +14,11 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecNormalize
 
+from autoscope.core import ModelError
 from autoscope_policies.learned.network import Network, Normalisation
 from autoscope_policies.training.progress import LearningPoint
 
+CHECKPOINT_SCHEMA = "autoscope.policy-checkpoint/1"
 _REPLAY = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
 
 
@@ -49,6 +51,7 @@ def captured(
 ) -> dict[str, Any]:
     """Everything that training needs to go on from here as if it had never stopped."""
     return {
+        "schema": CHECKPOINT_SCHEMA,
         "fingerprint": fingerprint,
         "step": model.num_timesteps,
         "parameters": copy.deepcopy(model.get_parameters()),
@@ -76,7 +79,15 @@ def restore(
 
     Returns:
         How the training had gone.
+
+    Raises:
+        ModelError: the state was written by another version.
     """
+    if state.get("schema") != CHECKPOINT_SCHEMA:
+        raise ModelError(
+            f"the checkpoint is of the form {state.get('schema')!r}, not {CHECKPOINT_SCHEMA!r}: it was"
+            " written by another version; train afresh in another --out"
+        )
     model.set_parameters(state["parameters"], device="cpu")
     model.num_timesteps = int(state["step"])
     _set_statistics(environments.obs_rms, state["observations"])

@@ -65,12 +65,39 @@ class CloningSettings(Settings):
         epochs: passes over what was seen.
         batch: steps in a gradient.
         learning_rate: of these passes.
+        smoothing: share of the probability that the clone leaves to all options alike, so that training has
+            something to try.
     """
 
     steps: Annotated[int, Field(ge=0)] = 0
     epochs: Count = 5
     batch: Count = 256
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
+    smoothing: Share = 0.3
+
+
+class ContrastSettings(Settings):
+    """Whole episodes under constant choices, before the training proper; see `contrasts`.
+
+    Attributes:
+        worlds: episodes' seeds that are played; 0 leaves contrasts out.
+        plays: choices beside the rule's that each is played under.
+        epochs: passes over what was seen.
+        batch: states in a gradient.
+        learning_rate: of these passes.
+        weight_decay: of the weights, likewise.
+        temperature: gain, relative to the rule's return, that makes an option e times as likely.
+        caution: gain that an option must promise beyond the rule's before it is preferred.
+    """
+
+    worlds: Annotated[int, Field(ge=0)] = 0
+    plays: Count = 6
+    epochs: Count = 60
+    batch: Count = 64
+    learning_rate: Annotated[float, Field(gt=0.0)] = 2e-3
+    weight_decay: Annotated[float, Field(ge=0.0)] = 1e-2
+    temperature: Annotated[float, Field(gt=0.0)] = 0.03
+    caution: Annotated[float, Field(ge=0.0)] = 0.02
 
 
 class LearningSettings(Settings):
@@ -94,10 +121,11 @@ class LearningSettings(Settings):
         ppo: of ``maskable_ppo`` and ``ppo``.
         dqn: of ``dqn``.
         cloning: before the training proper.
+        contrasts: likewise, after cloning.
     """
 
     algorithm: Algorithm = "maskable_ppo"
-    steps: Count = 200_000
+    steps: Annotated[int, Field(ge=0)] = 200_000
     environments: Count = 8
     subprocesses: bool = False
     hidden: tuple[Count, ...] = (64, 64)
@@ -112,3 +140,4 @@ class LearningSettings(Settings):
     ppo: PPOSettings = PPOSettings()
     dqn: DQNSettings = DQNSettings()
     cloning: CloningSettings = CloningSettings()
+    contrasts: ContrastSettings = ContrastSettings()

@@ -24,6 +24,7 @@ from autoscope_policies.learned.files import LearnedNetwork, write_policy
 from autoscope_policies.learned.network import Network
 from autoscope_policies.training.algorithms import build, check_algorithm, extracted, piece_steps
 from autoscope_policies.training.cloning import clone
+from autoscope_policies.training.contrasts import fit_contrasts, play_contrasts
 from autoscope_policies.training.describing import card_of
 from autoscope_policies.training.evaluation import Evaluation, episode_seeds, evaluate, score
 from autoscope_policies.training.problem import Chooser, Environment, Problem, check_environment
@@ -90,9 +91,11 @@ def learn(
     try:
         check_algorithm(settings.algorithm, validation, problem.environment.id)
         check_environment(validation, problem.layout)
-        if settings.cloning.steps and (problem.rule is None or settings.algorithm == "dqn"):
+        if (settings.cloning.steps or settings.contrasts.worlds) and (
+            problem.rule is None or settings.algorithm == "dqn"
+        ):
             raise ConfigurationError(
-                "training.cloning.steps needs a rule to imitate and one of the PPO family:"
+                "training.cloning and training.contrasts need a rule and one of the PPO family:"
                 f" the rule is {'there' if problem.rule else 'missing'}, the algorithm {settings.algorithm!r}"
             )
         with borrowed_generators(_child_seed(seed, "training")):
@@ -122,6 +125,7 @@ class _Training:
         self._validation, self._environments, self._tell = validation, environments, tell
         self._model = build(settings, environments, _child_seed(seed, "weights"))
         self._standing = Standing()
+        self._played = 0
         self._seeds = episode_seeds(VALIDATION_SEED, "validation", settings.evaluation_episodes)
         self._rule: Evaluation | None = None
 
@@ -131,8 +135,11 @@ class _Training:
         self._model.set_logger(configure(str(self._folder / TENSORBOARD), ["tensorboard"]))
         if self._problem.rule is not None:
             self._rule = evaluate(self._problem.rule, self._validation, self._seeds)
-        if not self._standing.points:
+        if self._standing.points:
+            self._played = self._settings.contrasts.worlds
+        else:
             self._clone(self._problem.rule)
+            self._contrast(self._problem.rule)
             self._judge([], time.monotonic())
         while self._model.num_timesteps < self._settings.steps:
             self._piece()
@@ -158,8 +165,24 @@ class _Training:
         seed = _child_seed(self._seed, "cloning")
         self._model.set_random_seed(seed)
         self._standing.cloning_loss = clone(
-            self._model, self._environments, rule, self._settings.cloning, self._problem.layout.sizes, seed
+            self._model, self._environments, rule, self._settings, self._problem.layout.sizes, seed
         )
+
+    def _contrast(self, rule: Chooser | None) -> None:
+        settings, sizes = self._settings.contrasts, self._problem.layout.sizes
+        if rule is None or not settings.worlds:
+            return
+        environment = self._problem.make()
+        try:
+            found = play_contrasts(environment, rule, settings, sizes, self._seed, self._world_played)
+        finally:
+            environment.close()
+        seed = _child_seed(self._seed, "contrasts")
+        fit_contrasts(self._model, self._environments, found, settings, sizes, seed)
+
+    def _world_played(self, number: int) -> None:
+        self._played = number
+        self._told(0)
 
     def _piece(self) -> None:
         """Learns up to the next evaluation, evaluates, and keeps a checkpoint."""
@@ -274,7 +297,9 @@ class _Training:
         if self._tell is not None:
             points = self._standing.points
             latest = points[-1] if points else None
-            self._tell(LearningProgress(step, self._settings.steps, latest, self._standing.best_return))
+            played, worlds = self._played, self._settings.contrasts.worlds
+            best = self._standing.best_return
+            self._tell(LearningProgress(played + step, worlds + self._settings.steps, latest, best))
 
 
 def _child_seed(seed: int, component: str, *keys: int) -> int:

@@ -50,7 +50,7 @@ def test_overrides_replace_values(write):
         ("[training]\n", "training.environment is missing"),
         ("[training]\nseeds = [1, 1]\n" + BARE, "seeds: one is given twice"),
         ("[training]\nalgorithm = 'ppp'\n" + BARE, "training.algorithm = 'ppp'"),
-        ("[training]\nsteps = 0\n" + BARE, "training.steps = 0"),
+        ("[training]\nsteps = -1\n" + BARE, "training.steps = -1"),
     ],
 )
 def test_what_a_file_may_not_say(write, text, message):

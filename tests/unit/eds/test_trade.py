@@ -41,12 +41,13 @@ def test_spectra_go_where_the_class_is_unsure_and_matters() -> None:
 def test_the_trade_learns_from_fields_and_spectra() -> None:
     trade = Trade(np.array([1.0]), 4.0, 2.0, 1.0, 0.05)
     for _ in range(200):
-        trade.visited(1.0, np.array([10.0]), np.array([0.0]))
+        trade.visited(1.0, np.array([10.0]), 8.0)
         trade.counted(3.0)
     assert trade.spectrum_s == pytest.approx(5.0, abs=0.1)
+    assert trade.visit_s == pytest.approx((5 * 4 + 200 * 8) / 205)
     pi = trade.probabilities(np.array([[10.0]]), np.array([[0.5]]), 1.0)
     assert pi[0] == pytest.approx(
-        0.5 * np.sqrt(4 / trade.spectrum_s) * 10 / np.sqrt((5 + 200 * 100) / 205), rel=1e-6
+        0.5 * np.sqrt(trade.visit_s / trade.spectrum_s) * 10 / np.sqrt((5 + 200 * 100) / 205), rel=1e-6
     )
 
 
@@ -86,3 +87,19 @@ def test_a_session_that_spends_in_proportion_to_what_is_left_never_spends_it_all
         price = scarcity_price(spent_s, 20.0, 2.0)
         spent_s += float(trade.probabilities(np.array([[100.0]]), np.array([[0.5]]), 1.0, price)[0])
     assert spent_s == pytest.approx(18.0, abs=0.1)  # 20 s but the 2 s in which no spectrum fits
+
+
+def test_the_probability_is_the_one_at_which_variance_times_seconds_is_least() -> None:
+    """One target; A is the variance of what the image alone leaves; checked against a grid."""
+    rng = np.random.default_rng(0)
+    number = rng.poisson(2.0, 4000)
+    p, size, visit_s, spectrum_s = 0.4, 1.0, 9.0, 2.0
+    by_image = size * p * number
+    trade = Trade(np.array([1.0]), visit_s, 0.0, spectrum_s, 0.01)
+    for value in by_image - by_image.mean():
+        trade.visited(1.0, np.array([value]), visit_s)
+    chosen = float(trade.probabilities(np.array([[size]]), np.array([[p]]), 1.0)[0])
+    pi = np.linspace(0.02, 1.0, 491)
+    variance = by_image.var() + size**2 * p * (1 - p) * number.mean() / pi
+    best = pi[np.argmin(variance * (visit_s + spectrum_s * number.mean() * pi))]
+    assert chosen == pytest.approx(best, abs=0.02)
