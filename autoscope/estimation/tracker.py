@@ -325,7 +325,7 @@ class QuantityTracker:
 
     def _central_limit_reading(self, low: Combined, middle: Combined, high: Combined) -> Reading:
         error = middle.standard_error
-        if not self._complete:
+        if not self._complete or self._sampled.noisy:
             error = self._standard_error(low.estimate, high.estimate)
         combined = Combined(middle.estimate, error, middle.effective_draws)
         if self._tier == "standard":

@@ -11,6 +11,9 @@ import pytest
 from autoscope.core import EstimationError
 from autoscope.estimation import (
     CensusDraw,
+    Draw,
+    Goal,
+    QuantityTracker,
     SampledValues,
     census_estimates,
     deepest_px,
@@ -129,3 +132,29 @@ def test_the_largest_of_a_larger_area_by_extreme_values() -> None:
         scale * math.sqrt((1.109 + 0.514 * 6.907 + 0.608 * 6.907**2) / 4000), rel=1e-3
     )
     assert largest_by_area(sizes[:9], 1000.0) is None
+
+
+def watched(noise: float, seed: int, fields: int = 120, visits: int = 80) -> tuple[float, float]:
+    """Error and half-width of a tracker whose values are estimates themselves, drawn uniformly."""
+    rng = np.random.default_rng(seed)
+    truth = rng.uniform(10.0, 20.0, fields)
+    tracker = QuantityTracker(fields, Goal(0.0, 100.0, 0.95, 1e-9, None))
+    for t, field in enumerate(rng.permutation(fields)[:visits]):
+        left = fields - t
+        draw = Draw(
+            t + 1, np.array([field]), np.array([1 / fields]), np.array([15.0]), 1 / left,
+            15.0 * left / fields, left, 1e3, 1e3, 1.0,
+        )  # fmt: skip
+        value = truth[field] + noise * rng.choice([-1.0, 1.0])
+        tracker.observe(draw, np.array([value]), np.array([True]), np.array([noise**2]))
+    reading = tracker.reading
+    assert reading.ci_low is not None and reading.ci_high is not None
+    return reading.estimate - float(truth.mean()), (reading.ci_high - reading.ci_low) / 2
+
+
+@pytest.mark.parametrize("noise", [0.0, 8.0])
+def test_intervals_know_the_spectra_where_most_fields_are_visited(noise: float) -> None:
+    """Most of the error is in what was measured already, which the spread of the draws does not show."""
+    error, half_width = np.array([watched(noise, seed) for seed in range(150)]).T
+    assert 0.9 <= np.mean(np.abs(error) <= half_width) <= 1.0
+    assert error.std() == pytest.approx(half_width.mean() / 1.1 / 1.99, rel=0.2)
