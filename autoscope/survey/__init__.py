@@ -1,7 +1,7 @@
 """The stepping core, one decision in and one observation out."""
 
 from autoscope.core import Prediction
-from autoscope.survey.correcting import ExpertCorrection
+from autoscope.survey.correcting import ExpertCorrection, Lessons
 from autoscope.survey.grid import FieldGrid, lay_grid
 from autoscope.survey.protocols import (
     Batch,
@@ -34,6 +34,7 @@ __all__ = [
     "FieldGrid",
     "FieldSource",
     "FixedPredictor",
+    "Lessons",
     "Offer",
     "Outcome",
     "Past",
