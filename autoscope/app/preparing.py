@@ -156,8 +156,11 @@ def _measurer(
 
         segmenter = load_segmenter(model.weights)
         asking = config.labels.queue is not None
+        doubting = asking and segmenter.card.calibration is not None
         unsaid = segmenter.tells_unfamiliar or config.model.unfamiliar == "off"
-        measurer = SegmentingMeasurer(segmenter, grid, measures, specimen, keep_probability=asking)
+        measurer = SegmentingMeasurer(
+            segmenter, grid, measures, specimen, keep_probability=asking, keep_uncertainty=doubting
+        )
         return measurer, () if unsaid else (CANNOT_TELL,)
     return _threshold(config, specimen, grid, frames)
 
@@ -169,7 +172,11 @@ def _renewed(
     from autoscope.perception import load_segmenter
 
     segmenter = load_segmenter(file)
-    plain = SegmentingMeasurer(segmenter, grid, measures_of_frames(config), specimen, keep_probability=True)
+    doubting = segmenter.card.calibration is not None
+    plain = SegmentingMeasurer(
+        segmenter, grid, measures_of_frames(config), specimen,
+        keep_probability=True, keep_uncertainty=doubting,
+    )  # fmt: skip
     return Renewed(segmenter.sha256, plain, LooksOf(plain, judge))
 
 

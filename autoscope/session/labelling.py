@@ -122,7 +122,7 @@ class Labelling:
         """Tosses the coin for a frame that was measured, and asks for it where it falls so."""
         if not self._asking or self._lost:
             return
-        score = score_of(measurement.probability, self._settings.strategy)
+        score = score_of(measurement.probability, self._settings.strategy, measurement.unsure)
         chance = self._chances.chance(score)
         toss = float(component_rng(self._settings.seed, "labels", step).random())
         asked = toss < chance
@@ -140,8 +140,10 @@ class Labelling:
         self, field: int, frame: Frame, measurement: Measurement, score: float, chance: float
     ) -> int | None:
         """Puts a frame to the queue; None where the queue is out of reach: then nothing more is asked."""
-        unsure = np.zeros(measurement.labels.shape, np.float32)
-        if measurement.probability is not None:
+        unsure = measurement.unsure
+        if unsure is None:
+            unsure = np.zeros(measurement.labels.shape, np.float32)
+        if measurement.unsure is None and measurement.probability is not None:
             unsure = uncertainty_map(measurement.probability)
         new = NewRequest(
             session=self._session, field=field, frame=frame.pixels, prediction=measurement.labels,

@@ -27,6 +27,8 @@ from autoscope.session.measurer import Measurer
 from autoscope.session.remeasuring import CurrentMeasurer, Remeasured, Remeasuring, values_of
 from autoscope.survey import Lessons, Predictor, Survey
 
+CANDIDATE = "candidate"
+"""Name of a model's files before it is adopted."""
 FEWEST = 2
 """Answers to learn from, and answers to judge by, that a training wants at least."""
 
@@ -213,8 +215,8 @@ class Learning:
             return
         if self._labelling.would_be_lost(lesson, self._survey):
             return
-        folder = self._folder
-        folder.mkdir(exist_ok=True)
+        self._folder.mkdir(exist_ok=True)
+        self._clear()
         self._lesson, self._wanted = lesson, lesson.answers + self._settings.after
         learn, judge = (tuple(chosen.values()) for chosen in (lesson.learn, lesson.judge))
         self._trainer.begin(Task(self._model, self._output, learn, judge))
@@ -225,7 +227,12 @@ class Learning:
 
     @property
     def _output(self) -> Path:
-        return self._folder / "candidate.safetensors"
+        return self._folder / f"{CANDIDATE}.safetensors"
+
+    def _clear(self) -> None:
+        """Takes away what a training has left, a killed one too."""
+        for path in self._folder.glob(f"*{CANDIDATE}*"):
+            path.unlink(missing_ok=True)
 
     def _hear(self, lesson: Lesson) -> None:
         """Asks whether the training has ended; a better model begins to measure the stored frames."""
@@ -272,7 +279,7 @@ class Learning:
     def _drop(self) -> None:
         if self._remeasuring is not None:
             self._remeasuring.close()
-        self._output.unlink(missing_ok=True)
+        self._clear()
         self._lesson = self._judged = self._renewed = self._remeasuring = None
 
     def _completed(self, lesson: Lesson, remeasuring: Remeasuring) -> _Complete | None:

@@ -189,6 +189,8 @@ def test_a_better_model_takes_over_by_measuring_every_frame_again(
     _check_adoption(folder, adopted[0], result)
     assert TrainsAtOnce.begun == len(adopted) + len(documents(folder, ModelRefusedDocument))
     quantity = result.quantities[0]
+    files = {path.name for path in (folder / "models").iterdir()}
+    assert files == {Path(d.file).name for d in adopted}  # and nothing else is left of a training
     assert quantity.covers == "expert-corrected"
     learnt = len(adopted[-1].learnt)
     assert quantity.extra["answers"] == 60 - learnt  # what taught the model tells nothing of its error
