@@ -198,6 +198,21 @@ class Learning:
             self._adopt(complete)
         return complete is not None
 
+    def finish(self) -> bool:
+        """Measures what is left of the stored frames, where a better model waits for that, and adopts it.
+
+        Returns:
+            Whether a model was adopted.
+        """
+        if self._over or self._remeasuring is None:
+            return False
+        try:
+            self._remeasuring.complete()
+        except AutoscopeError as error:
+            self._fail(str(error))
+            return False
+        return self.advance()
+
     def _further(self) -> _Complete | None:
         """One stage further; what is to be adopted where all stages are done."""
         if self._lesson is None:

@@ -226,6 +226,9 @@ class SessionRunner:
         self._settle()
         self._pending = None
         self._wait_for_experts(survey)
+        if self._learning is not None and labelling.spent(survey):
+            self._parts.microscope.make_safe()
+            self._learning.finish()  # a better model may do what more fields cannot
         if not labelling.spent(survey):
             return False
         labelling.say_spent()
