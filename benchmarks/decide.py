@@ -1,6 +1,6 @@
 """How long one decision takes the computer, by number of fields and policy (one core).
 
-    python benchmarks/decide.py
+    python benchmarks/decide.py [--weights policy.safetensors]
 
 A decision and an observation together: prediction, distribution, draw, pseudo-value, intervals.
 """
@@ -18,11 +18,11 @@ import numpy as np
 
 from autoscope.core import Rectangle
 from autoscope.perception.overview_predictor import OverviewPredictor
-from autoscope.survey import Statistics, Survey, TableSource, Target, lay_grid, step
-from autoscope_policies import POLICIES, make_policy
+from autoscope.survey import Policy, Statistics, Survey, TableSource, Target, lay_grid, step
+from autoscope_policies import LEARNED, POLICIES, make_policy
 
 
-def measure(side: int, policy: str, steps: int) -> tuple[float, float]:
+def measure(side: int, policy: Policy, steps: int) -> tuple[float, float]:
     """Median and longest milliseconds of a step on ``side x side`` fields, after a pilot of 40."""
     rng = np.random.default_rng(0)
     n = side * side
@@ -33,7 +33,7 @@ def measure(side: int, policy: str, steps: int) -> tuple[float, float]:
     survey = Survey(
         grid=lay_grid(box, [box], 10.0, 10.0),
         targets=(Target("area_fraction", "phase", 1e-6, None, 0.95),),
-        policy=make_policy(policy),
+        policy=policy,
         predictor=OverviewPredictor(n, 0.0, 1.0, groups),
         statistics=Statistics(),
         seed=0,
@@ -56,12 +56,16 @@ def main() -> None:
     )
     parser.add_argument("--sides", type=int, nargs="+", default=[32, 64, 128, 256])
     parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--weights", metavar="F", help="a learned policy, measured beside the others")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     rows = []
-    for policy in POLICIES:
+    asked = [(kind, {}) for kind in POLICIES]
+    if options.weights is not None:
+        asked.append((LEARNED, {"weights": options.weights}))
+    for policy, made_with in asked:
         for side in options.sides:
-            median, longest = measure(side, policy, options.steps)
+            median, longest = measure(side, make_policy(policy, **made_with), options.steps)
             rows.append({"policy": policy, "fields": side**2, "median_ms": median, "longest_ms": longest})
             if not options.json:
                 print(f"{policy:13} {side**2:6d} fields: median {median:7.2f} ms, longest {longest:7.2f} ms")

@@ -1,6 +1,6 @@
 """Does the census by class cover what it says, and what does the trigger save? Sessions over tables.
 
-    python benchmarks/eds_census.py --sessions 500
+    python benchmarks/eds_census.py --sessions 500 --relative 0.35 --out census.jsonl
     python benchmarks/eds_census.py --sessions 200 --hfw-um 76.8 --relative 0.2 --classes oxide --cost
 
 Every field of a synthetic steel is imaged once by the simulated microscope, segmented by the shipped model,
@@ -9,18 +9,20 @@ these tables with the code that sessions run: survey, trigger, two-phase values,
 classes are made of. Truth: what spectra of every feature on every field give. ``honest``: the model's
 probabilities; ``swapped``: they say oxide where they mean sulphide, nitride where they mean oxide, and are
 sure of it. ``--cost`` prints seconds of beam time for the trigger against spectra of everything.
+``--out`` keeps every session that was run, and goes on with those that are missing.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import pickle
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -87,7 +89,8 @@ def tabulate(config: Config) -> Tables:
             microscope.move_to(StagePosition(float(grid.x_um[field]), float(grid.y_um[field])))
             if field % 100 == 0:
                 microscope.autofocus()
-            seen = prepared.measurer.see(microscope.acquire_image(settings.reference), field)
+            frame = microscope.acquire_image(settings.reference)
+            seen = prepared.measurer.measure(frame, field).seen
             found = find_candidates(seen, tuple(eds.plan.groups), eds.plan.min_feature_um)
             features = []
             for candidate in found:
@@ -137,7 +140,7 @@ class FeatureSource:
         sight = Sight(None, candidates, *eds.draw(candidates, area_um2, weight, decision.step))  # type: ignore[arg-type]
         seen = {j: (features[j].verdict, features[j].live_s) for j in np.flatnonzero(sight.taken).tolist()}
         measured = eds.measured(sight, seen)
-        eds.learn(weight, measured.value - decision.predicted, measured.variance, measured.candidates)
+        eds.learn(weight, decision.predicted, decision.visit_s, area_um2, measured.candidates)
         extra_s = eds.plan.reading_s + sum(
             self._timing.spectrum_overhead_s + live_s for _, live_s in seen.values()
         )
@@ -155,8 +158,24 @@ def swapped(candidate: Candidate) -> Candidate:
     return replace(candidate, image=image)
 
 
-def truths(tables: Tables, eds: Spectroscopy) -> NDArray[np.float64]:
+@cache
+def tables_of(path: Path) -> Tables:
+    """What was tabulated, read once in each process."""
+    tables: Tables = pickle.loads(path.read_bytes())  # this program's own file
+    return tables
+
+
+def fresh_spectroscopy(config: Config, tables: Tables) -> Spectroscopy:
+    """A session's spectroscopy that has learnt nothing yet."""
+    microscope, measures = _Costs(build.timing_of(config)), build.targets_of(config)
+    return spectroscopy_of(config, tables.grid, microscope, measures, IMAGE_CLASSES)  # type: ignore[arg-type]
+
+
+@cache
+def truths(path: Path) -> NDArray[np.float64]:
     """``targets``: what spectra of every feature give."""
+    tables = tables_of(path)
+    eds = fresh_spectroscopy(tables.config, tables)
     total = np.zeros(len(tables.config.targets))
     for field, features in enumerate(tables.fields):
         candidates = tuple(f.candidate for f in features)
@@ -170,7 +189,7 @@ def truths(tables: Tables, eds: Spectroscopy) -> NDArray[np.float64]:
 
 def simulate(path: Path, policy: str, miscalibrated: bool, least: float, seed: int) -> Mapping[str, object]:
     """One session on the tables."""
-    tables: Tables = pickle.loads(path.read_bytes())  # this program's own file
+    tables = tables_of(path)
     config = tables.config.model_copy(
         update={
             "seed": seed,
@@ -179,9 +198,8 @@ def simulate(path: Path, policy: str, miscalibrated: bool, least: float, seed: i
     )
     timing = build.timing_of(config)
     microscope = _Costs(timing)
-    measures = build.targets_of(config)
-    eds = spectroscopy_of(config, tables.grid, microscope, measures, IMAGE_CLASSES)  # type: ignore[arg-type]
-    targets = tuple(m.target for m in measures)
+    eds, truth = fresh_spectroscopy(config, tables), truths(path)
+    targets = tuple(m.target for m in build.targets_of(config))
     survey = Survey(
         grid=tables.grid, targets=targets, policy=build.make_policy(policy),
         predictor=predictor_of(len(tables.grid), targets, tables.groups),
@@ -191,14 +209,14 @@ def simulate(path: Path, policy: str, miscalibrated: bool, least: float, seed: i
     )  # fmt: skip
     source = FeatureSource(tables, eds, timing, miscalibrated)
     fields = run(survey, source)
-    states, truth = survey.states(), truths(tables, eds)
+    states = survey.states()
     inside = [
-        s.ci_low is not None and s.ci_high is not None and s.ci_low <= t <= s.ci_high
+        bool(s.ci_low is not None and s.ci_high is not None and s.ci_low <= t <= s.ci_high)
         for s, t in zip(states, truth, strict=True)
     ]
     errors = [(s.estimate - t) / t for s, t in zip(states, truth, strict=True)]
     return {
-        "inside": inside, "errors": errors, "fields": fields, "spectra": source.spectra,
+        "seed": seed, "inside": inside, "errors": errors, "fields": fields, "spectra": source.spectra,
         "seconds": source.seconds, "live_s": source.live_s, "truth": truth.tolist(),
         "met": all(s.met for s in states),
     }  # fmt: skip
@@ -220,13 +238,49 @@ class _Costs:
         return self._timing.spectrum_overhead_s + live_s
 
 
+class Kept:
+    """Sessions that were run before, in a file of JSON lines; in no file where none is named.
+
+    Args:
+        out: the file.
+        what: everything that a session's result depends on beside its seed.
+    """
+
+    def __init__(self, out: Path | None, what: Mapping[str, object]) -> None:
+        self._out, self._key = out, json.dumps(what, sort_keys=True)
+        lines = out.read_text().splitlines() if out is not None and out.exists() else []
+        rows = map(json.loads, lines)
+        self.rows = {row["seed"]: row for row in rows if row["of"] == self._key}
+
+    def add(self, row: Mapping[str, object]) -> None:
+        """Keeps a session's result."""
+        self.rows[row["seed"]] = row
+        if self._out is not None:
+            with self._out.open("a") as file:
+                file.write(json.dumps({"of": self._key, **row}) + "\n")
+
+
 def sessions(
-    path: Path, policy: str, wrong: bool, least: float, count: int, jobs: int
+    path: Path, policy: str, wrong: bool, least: float, options: argparse.Namespace
 ) -> list[Mapping[str, object]]:
     """Many sessions with seeds from 0."""
+    specimen = {"specimen": options.specimen_seed, "hfw_um": options.hfw_um}
+    asked = {"classes": options.classes, "relative": options.relative}
+    kept = Kept(options.out, {**specimen, **asked, "policy": policy, "wrong": wrong, "least": least})
+    missing = [seed for seed in range(options.sessions) if seed not in kept.rows]
     one = partial(simulate, path, policy, wrong, least)
+    for row in mapped(one, missing, options.jobs):
+        kept.add(row)
+    return [kept.rows[seed] for seed in range(options.sessions)]
+
+
+def mapped(one: partial[Mapping[str, object]], seeds: list[int], jobs: int) -> Iterable[Mapping[str, object]]:
+    """Results in the order of the seeds, from this process where one is enough."""
+    if jobs == 1:
+        yield from map(one, seeds)
+        return
     with ProcessPoolExecutor(jobs) as pool:
-        return list(pool.map(one, range(count), chunksize=max(1, count // (8 * jobs))))
+        yield from pool.map(one, seeds, chunksize=max(1, len(seeds) // (8 * jobs)))
 
 
 def print_coverage(name: str, classes: Sequence[str], rows: list[Mapping[str, object]]) -> None:
@@ -277,6 +331,7 @@ def main() -> None:
     parser.add_argument("--policies", nargs="+", default=["proportional"])
     parser.add_argument("--cost", action="store_true")
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--out", type=Path, help="file of JSON lines that keeps the sessions")
     options = parser.parse_args()
     tables = tabulate(configured(options))
     features = sum(map(len, tables.fields))
@@ -285,13 +340,14 @@ def main() -> None:
         path = Path(folder) / "tables.pickle"
         path.write_bytes(pickle.dumps(tables))
         for policy in options.policies:
-            for wrong in (False, True):
-                rows = sessions(path, policy, wrong, 0.05, options.sessions, options.jobs)
-                name = f"{policy}, {'swapped' if wrong else 'honest'} classifier"
-                print_coverage(name, options.classes, rows)
-            if options.cost:
-                rows = sessions(path, policy, False, 1.0, options.sessions, options.jobs)
-                print_coverage(f"{policy}, spectra of everything", options.classes, rows)
+            everything = [("spectra of everything", False, 1.0)] if options.cost else []
+            for name, wrong, least in [
+                ("honest classifier", False, 0.05),
+                *everything,
+                ("swapped classifier", True, 0.05),
+            ]:
+                rows = sessions(path, policy, wrong, least, options)
+                print_coverage(f"{policy}, {name}", options.classes, rows)
 
 
 if __name__ == "__main__":

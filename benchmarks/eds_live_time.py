@@ -9,7 +9,9 @@ electrons' range. ``exact``: spectra by the model that classifies. ``off``: anot
 voltage and matrix than the model knows, and a smooth 5 % error of the efficiency. Fixed live times are scored
 on a grid; the one of equal error is interpolated. Both name the most probable class.
 
-The map: each pixel's counts are split at random; one half is the reference, the other is tested.
+The map: each pixel's counts are split at random; one half is the reference, the other is tested. Elements
+that the sum of the whole map does not show are not looked for (``--everything``: all that are known).
+``--neighbours`` adds to each half the same half of the eight neighbours.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from autoscope.eds import (
     measure_sequentially,
     shipped_classes,
 )
+from autoscope.eds.identification import ELEMENTS
 from autoscope.images import read_spectrum_image
 from autoscope.xray import Detector, EnergyAxis, Geometry, compound, electron_range_um, expected_rate
 
@@ -192,35 +195,49 @@ def identification(options: argparse.Namespace) -> None:
         f"{options.map.name}: calibration off by {found.shift_low_ev:.1f} eV at 1 keV and"
         f" {found.shift_high_ev:.1f} eV at 6 keV, {found.detector.fwhm_mn_ka_ev:.0f} eV at Mn K-alpha"
     )
-    identifier = Identifier(found.axis, detector=found.detector, kv=kv, threshold=options.threshold)
-    pixels = stored.counts.reshape(-1, axis.channels).astype(np.int64)
-    rich = np.flatnonzero(pixels.sum(axis=1) > 500)
+    cube = stored.counts.astype(np.int64)
+    elements: Sequence[str] = ELEMENTS
+    if not options.everything:
+        shown = Identifier(found.axis, detector=found.detector, kv=kv).identify(cube.sum((0, 1))).elements
+        elements = [element for element in ELEMENTS if element in {*shown, *REFERENCE}]
+    print(f"looked for: {', '.join(elements)}")
     rng = np.random.default_rng(options.seed)
+    rich = np.flatnonzero(cube.sum(axis=2).ravel() > 500)
     chosen = rng.choice(rich, min(options.pixels, len(rich)), replace=False)
-    names = [s.element for s in identifier.identify(pixels[0]).signals]
-    at = [names.index(element) for element in REFERENCE]
-    for dose in options.doses:
-        score(identifier, pixels[chosen], at, dose, rng)
+    at = [elements.index(element) for element in REFERENCE]
+    reference = rng.binomial(cube, 0.5)
+    for threshold in options.threshold:
+        identifier = Identifier(found.axis, elements, detector=found.detector, kv=kv, threshold=threshold)
+        for dose in options.doses:
+            tested = rng.binomial(cube - reference, 2 * dose)
+            halves = [with_neighbours(h) if options.neighbours else h for h in (reference, tested)]
+            first, second = (h.reshape(-1, axis.channels)[chosen] for h in halves)
+            print(f"{threshold:g} standard errors: ", end="")
+            score(identifier, list(zip(first, second, strict=True)), at, dose)
+
+
+def with_neighbours(cube: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Sums over 3 x 3 pixels; fewer at the map's edges."""
+    height, width, _ = cube.shape
+    padded = np.pad(cube, ((1, 1), (1, 1), (0, 0)))
+    total = np.zeros_like(cube)
+    for row in range(3):
+        for column in range(3):
+            total += padded[row : row + height, column : column + width]
+    return total
 
 
 def score(
     identifier: Identifier,
-    pixels: NDArray[np.int64],
+    pixels: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
     at: Sequence[int],
     dose: float,
-    rng: np.random.Generator,
 ) -> None:
     """Prints how well a share of the counts agrees with one half of them that it does not contain."""
-    rows = []
-    for counts in pixels:
-        reference = rng.binomial(counts, 0.5)
-        tested = rng.binomial(counts - reference, 2 * dose)
-        rows.append(
-            [
-                [(s.counts, s.standard_error, s.present) for s in identifier.identify(h).signals]
-                for h in (reference, tested)
-            ]
-        )
+    rows = [
+        [[(s.counts, s.standard_error, s.present) for s in identifier.identify(h).signals] for h in halves]
+        for halves in pixels
+    ]
     table = np.array(rows, float)
     net, error, present = table[..., 0], table[..., 1], table[..., 2] > 0
     reference, tested = present[:, 0, at], present[:, 1, at]
@@ -245,7 +262,7 @@ def score(
     others = [k for k in range(present.shape[2]) if k not in at]
     stray = present[:, 1, others].mean(axis=0)
     listed = [
-        f"{identifier.identify(pixels[0]).signals[k].element} {100 * s:.1f} %"
+        f"{identifier.identify(pixels[0][0]).signals[k].element} {100 * s:.1f} %"
         for k, s in zip(others, stray, strict=True)
         if s > 0
     ]
@@ -266,7 +283,9 @@ def main() -> None:
     parser.add_argument(
         "--doses", type=float, nargs="+", default=[0.5, 0.25, 0.1], help="shares of the counts"
     )
-    parser.add_argument("--threshold", type=float, default=3.0, help="standard errors")
+    parser.add_argument("--threshold", type=float, nargs="+", default=[3.0], help="standard errors")
+    parser.add_argument("--neighbours", action="store_true", help="sum 3 x 3 pixels of each half")
+    parser.add_argument("--everything", action="store_true", help="look for all elements that are known")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     if options.map is not None:

@@ -61,10 +61,8 @@ def targets_of(config: Config) -> tuple[TargetMeasure, ...]:
     measures = tuple(target_measure(target, scan) for target in config.targets)
     if not config.eds.enabled:
         return measures
-    from autoscope.app.eds import with_sampled_bounds
-
     least = config.eds.least_probability
-    return tuple(replace(m, target=with_sampled_bounds(m.target, least)) for m in measures)
+    return tuple(replace(m, target=m.target.sampled(least)) for m in measures)
 
 
 def envelope_of(config: Config, specimen: SpecimenFile | None) -> Envelope:
@@ -292,7 +290,7 @@ def pv_map_of(config: Config) -> PVMap:
 
 def policy_of(config: Config) -> Policy:
     """The policy."""
-    return make_policy(config.policy.kind, **config.policy.options)
+    return make_policy(config.policy.kind, **config.policy.made_with)
 
 
 def model_of(config: Config, specimen: SpecimenFile | None) -> ModelChoice:

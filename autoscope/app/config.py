@@ -241,6 +241,19 @@ class PolicyConfig(Section):
     options: Mapping[str, float | int] = Field(default_factory=dict)
     weights: Path | None = None
 
+    @model_validator(mode="after")
+    def _weights_of_a_network(self) -> PolicyConfig:
+        if self.kind == "learned" and self.weights is None:
+            raise ValueError("kind = \"learned\" needs weights = a file that 'autoscope train' wrote")
+        if self.kind != "learned" and self.weights is not None:
+            raise ValueError(f'kind = "{self.kind}" takes no weights')
+        return self
+
+    @property
+    def made_with(self) -> dict[str, float | int | str]:
+        """What the policy is made with: its options, and the file of a learned one."""
+        return {**self.options, **({} if self.weights is None else {"weights": str(self.weights)})}
+
 
 Retries = Annotated[int, Field(ge=0, le=20)]
 

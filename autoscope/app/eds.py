@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
+from autoscope.app.build import imaging, pv_map_of
 from autoscope.app.config import Config, EDSConfig
 from autoscope.core import ConfigurationError, nearest
 from autoscope.eds import (
@@ -15,12 +17,13 @@ from autoscope.eds import (
     Identifier,
     InclusionClass,
     SequentialRule,
+    Trade,
     corrected_axis,
     load_classes,
     shipped_classes,
 )
 from autoscope.microscope import Microscope
-from autoscope.session import Spectroscopy, SpectrumPlan, TargetMeasure, Trade
+from autoscope.session import Spectroscopy, SpectrumPlan, TargetMeasure
 from autoscope.survey import ExtraCost, FieldGrid, Target
 from autoscope.xray import Composition, Detector, EnergyAxis, Geometry, atomic_number
 from autoscope_simulators import SpecimenFile
@@ -147,7 +150,30 @@ def eds_problems(config: Config, image_classes: Sequence[str], specimen: Specime
             f"eds.enabled = true: specimen {specimen.name!r} holds neither class spectra (/truth/spectra) nor"
             " a spectrum image (/eds/cube)"
         )
+    if config.microscope.kind == "epics":
+        problems += _pv_problems(config)
     return problems + _matrix_problems(eds)
+
+
+def _pv_problems(config: Config) -> list[str]:
+    """What spectra need and the PV map does not have."""
+    try:
+        missing = pv_map_of(config).missing_for_spectra
+    except ConfigurationError as error:
+        return list(error.problems)
+    where, problems = config.microscope.pv_map or "the shipped PV map", []
+    if "spectrum" in missing:
+        problems.append(
+            f"eds.enabled = true: {where} has no table [spectrum]: map the EDS detector (start, preset_live,"
+            " elapsed_live, elapsed_real, acquiring, counts, offset, slope), or set eds.enabled = false"
+        )
+    spots = [key for key in missing if key != "spectrum"]
+    if spots:
+        problems.append(
+            f"eds.enabled = true: {where} has no {' and no '.join(spots)}: nothing puts the beam on an"
+            " inclusion; map both, or set eds.enabled = false"
+        )
+    return problems
 
 
 def _matrix_problems(eds: EDSConfig) -> list[str]:
@@ -162,14 +188,6 @@ def _matrix_problems(eds: EDSConfig) -> list[str]:
     if not sum(eds.matrix.values()) > 0:
         problems.append("eds.matrix names no element; write {Fe = 0.98, Mn = 0.02}, by weight")
     return problems
-
-
-def with_sampled_bounds(target: Target, least_probability: float) -> Target:
-    """A target whose values are estimates from spectra on a sample: they may lie far outside its bounds."""
-    from dataclasses import replace
-
-    span, factor = target.high - target.low, 1 / least_probability
-    return replace(target, measured=(target.low - factor * span, target.high + factor * span))
 
 
 def spectroscopy_of(
@@ -197,6 +215,7 @@ def spectroscopy_of(
         reading_s=eds.reading_s,
         charged=config.microscope.kind == "simulated",
         seed=config.seed,
+        limit_s=config.budget.eds_live_s,
     )
     detector, geometry = Detector(fwhm_mn_ka_ev=eds.fwhm_ev), Geometry(kv=config.beam.kv)
 
@@ -229,19 +248,24 @@ def trade_of(
     config: Config, grid: FieldGrid, microscope: Microscope, measures: Sequence[TargetMeasure]
 ) -> Trade:
     """What spectra cost and are worth before anything was measured."""
-    from autoscope.app.build import imaging
-
-    live_s = EXPECTED_LIVE_SHARE * config.eds.max_live_s
     hop_s = float(microscope.predict_travel_s(np.array([3 * grid.hfw_um]))[0])
     visit_s = microscope.predict_image_s(imaging(config.imaging.reference)) + config.eds.reading_s + hop_s
-    area_um2 = grid.hfw_um * grid.vfw_um
-    scatter = [
-        TYPICAL_INCLUSION_UM2 / area_um2 if m.target.scatter is None else m.target.scatter for m in measures
-    ]
-    return Trade(np.array(scatter), visit_s, _overhead_s(microscope), live_s, config.eds.least_probability)
+    scatter, live_s = typical_sizes(grid, measures), expected_live_s(config)
+    return Trade(scatter, visit_s, overhead_s(microscope), live_s, config.eds.least_probability)
 
 
-def _overhead_s(microscope: Microscope) -> float:
+def typical_sizes(grid: FieldGrid, measures: Sequence[TargetMeasure]) -> NDArray[np.float64]:
+    """``targets``: what one inclusion adds to each, by which fields are expected to scatter at first."""
+    share = TYPICAL_INCLUSION_UM2 / (grid.hfw_um * grid.vfw_um)
+    return np.array([share if m.target.scatter is None else m.target.scatter for m in measures])
+
+
+def expected_live_s(config: Config) -> float:
+    """Live time of a spectrum that is expected before any was taken."""
+    return EXPECTED_LIVE_SHARE * config.eds.max_live_s
+
+
+def overhead_s(microscope: Microscope) -> float:
     """Seconds of a spectrum beside counting: of none at all, for what counting takes depends on the place.
 
     A session that goes on after an interruption begins at another place, and must reckon as it did before.
@@ -253,5 +277,4 @@ def extra_cost_of(config: Config, microscope: Microscope, targets: tuple[Target,
     """What fields cost beyond travel and frame, before any was visited; None without EDS."""
     if not config.eds.enabled:
         return None
-    live_s = EXPECTED_LIVE_SHARE * config.eds.max_live_s
-    return ExtraCost(targets, config.eds.reading_s + _overhead_s(microscope) + live_s)
+    return ExtraCost(targets, config.eds.reading_s + overhead_s(microscope) + expected_live_s(config))

@@ -9,6 +9,7 @@ import numpy as np
 
 from autoscope.app.build import imaging, targets_of
 from autoscope.app.config import Config
+from autoscope.app.eds_forecast import spectra_forecast
 from autoscope.app.running import Checked
 from autoscope.app.targets import expected_spreads
 from autoscope.core import ImagingSettings, StagePosition
@@ -58,7 +59,9 @@ class SessionPlan:
         finish_p50_s: beam time with the fields that are probably needed.
         finish_p90_s: beam time that suffices in nine of ten cases.
         dose_e_per_nm2: dose of a place that is in the overview and in a field.
-        eds_live_s: EDS live time.
+        eds_live_s: EDS live time with the fields that are probably needed.
+        eds_live_p90_s: EDS live time that suffices in nine of ten cases.
+        spectra_per_field: how many spectra a field probably gets.
         targets: what each target needs.
         warnings: everything that will stop the session short of its targets.
     """
@@ -72,6 +75,8 @@ class SessionPlan:
     finish_p90_s: float
     dose_e_per_nm2: float
     eds_live_s: float
+    eds_live_p90_s: float
+    spectra_per_field: float
     targets: tuple[TargetPlan, ...]
     warnings: tuple[str, ...] = field(default=())
 
@@ -87,7 +92,9 @@ def plan_session(checked: Checked) -> SessionPlan:
     tiles = overview_tiles(grid, overview, microscope.envelope)
     overview_s = _overview_s(checked, tiles, overview)
     hop_s = _mean_hop_s(checked)
-    per_field_s = hop_s + microscope.predict_image_s(reference)
+    spectra = spectra_forecast(config, grid, microscope)
+    bare_s = hop_s + microscope.predict_image_s(reference)
+    per_field_s = bare_s + spectra.field_p50_s
     affordable = _affordable(config, checked, overview_s, per_field_s, len(tiles))
     targets = tuple(_target(config, number, len(grid), affordable) for number in range(len(config.targets)))
     census = config.policy.kind == "raster"
@@ -102,11 +109,14 @@ def plan_session(checked: Checked) -> SessionPlan:
         scan_seconds_per_field=reference.scan_s,
         fields_affordable=affordable,
         finish_p50_s=overview_s + _with_focus(p50 * per_field_s, checked),
-        finish_p90_s=overview_s + _with_focus(p90 * per_field_s, checked),
+        finish_p90_s=overview_s + _with_focus(p90 * (bare_s + spectra.field_p90_s), checked),
         dose_e_per_nm2=dose,
-        eds_live_s=0.0,
+        eds_live_s=p50 * spectra.spectra_p50 * spectra.live_s,
+        eds_live_p90_s=p90 * spectra.spectra_p90 * spectra.live_s,
+        spectra_per_field=spectra.spectra_p50,
         targets=targets,
-        warnings=_warnings(config, checked, targets, affordable, dose, p50),
+        warnings=_warnings(config, checked, targets, affordable, dose, p50)
+        + _eds_warnings(config, p50 * spectra.spectra_p50 * spectra.live_s),
     )
 
 
@@ -218,3 +228,13 @@ def _warnings(
         if t.fields_p50 == checked.grid.valid_fraction.size and config.policy.kind != "raster"
     ]
     return tuple(said)
+
+
+def _eds_warnings(config: Config, live_s: float) -> tuple[str, ...]:
+    limit_s = config.budget.eds_live_s
+    if limit_s is None or live_s <= limit_s:
+        return ()
+    return (
+        f"spectra probably want {live_s:.0f} s of live time, budget.eds_live_s allows {limit_s:g} s: they"
+        " become rarer as it runs out, and the session takes more fields",
+    )

@@ -28,7 +28,7 @@ from autoscope.session import (
     SegmentingMeasurer,
     TargetMeasure,
 )
-from autoscope.survey import FieldGrid, Statistics, Survey, Target
+from autoscope.survey import FieldGrid, Policy, Statistics, Survey, Target
 from autoscope_simulators import SpecimenFile
 
 CANNOT_TELL = (
@@ -56,7 +56,7 @@ def preparer(
         if config.eds.enabled:
             measures = targets_of(config)
             spectroscopy = spectroscopy_of(config, grid, microscope, measures, measurer.class_names)
-        survey = _survey(config, grid, microscope, frames, predictor())
+        survey = survey_of(config, grid, microscope, frames, predictor=predictor())
         renewal = None
         if model.kind == "segmentation":
             judge = measurer if config.model.unfamiliar != "off" and CANNOT_TELL not in notes else None
@@ -66,38 +66,49 @@ def preparer(
     return prepare
 
 
-def survey_of(config: Config, grid: FieldGrid, microscope: Microscope, frames: Sequence[Frame]) -> Survey:
-    """The survey of a configuration with its predictor, which reads the overview's frames."""
-    return _survey(config, grid, microscope, frames, _predictors(config, grid, frames)())
-
-
 def _predictors(config: Config, grid: FieldGrid, frames: Sequence[Frame]) -> Callable[[], OverviewPredictor]:
     """Makes predictors that have learnt nothing yet; the overview is read once for all of them."""
     targets = tuple(measure.target for measure in targets_of(config))
     return partial(predictor_of, len(grid), targets, groups_of(grid, frames, predictor_kind(config)))
 
 
-def _survey(
+def survey_of(
     config: Config,
     grid: FieldGrid,
     microscope: Microscope,
     frames: Sequence[Frame],
-    predictor: OverviewPredictor,
+    *,
+    policy: Policy | None = None,
+    statistics: Statistics | None = None,
+    predictor: OverviewPredictor | None = None,
 ) -> Survey:
+    """The survey of a configuration with its predictor, which reads the overview's frames.
+
+    Args:
+        config: of the session.
+        grid: the fields.
+        microscope: whose actions cost what it says.
+        frames: of the overview.
+        policy: None: the configuration's.
+        statistics: None: the configuration's.
+        predictor: None: a new one.
+    """
     targets = tuple(measure.target for measure in targets_of(config))
     reference = imaging(config.imaging.reference)
     start = microscope.position() if not frames else frames[-1].position
     return Survey(
         grid=grid,
         targets=targets,
-        policy=policy_of(config),
-        predictor=predictor,
-        statistics=Statistics(tier=config.statistics.tier, exploration=config.policy.exploration),
+        policy=policy_of(config) if policy is None else policy,
+        predictor=predictor or _predictors(config, grid, frames)(),
+        statistics=statistics or Statistics(config.statistics.tier, config.policy.exploration),
         seed=config.seed,
         travel_s=microscope.predict_travel_s,
         visit_s=microscope.predict_image_s(reference),
         start_xy_um=(start.x_um, start.y_um),
         extra=extra_cost_of(config, microscope, targets),
+        focus_s=microscope.predict_autofocus_s(),
+        spectrum_s=microscope.predict_spectrum_s(0.0) if config.eds.enabled else None,
     )
 
 
@@ -156,10 +167,11 @@ def _measurer(
 
         segmenter = load_segmenter(model.weights)
         asking = config.labels.queue is not None
+        keep = asking or config.eds.enabled
         doubting = asking and segmenter.card.calibration is not None
         unsaid = segmenter.tells_unfamiliar or config.model.unfamiliar == "off"
         measurer = SegmentingMeasurer(
-            segmenter, grid, measures, specimen, keep_probability=asking, keep_uncertainty=doubting
+            segmenter, grid, measures, specimen, keep_probability=keep, keep_uncertainty=doubting
         )
         return measurer, () if unsaid else (CANNOT_TELL,)
     return _threshold(config, specimen, grid, frames)

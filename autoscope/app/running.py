@@ -100,7 +100,6 @@ def check(config: Config, announce: Announce | None = None) -> Checked:
         SpecimenError: the specimen cannot be read.
         ModelError: the model cannot be read.
     """
-    _refuse_unbuilt(config)
     epics = config.microscope.kind == "epics"
     specimen = None if epics else open_specimen(config.microscope, announce)
     model = build.model_of(config, specimen)
@@ -360,11 +359,3 @@ def _check_detector(config: Config, microscope: Microscope) -> None:
             f"beam.detector = {config.beam.detector!r} is not on this microscope, which has"
             f" {', '.join(microscope.detectors)}"
         )
-
-
-def _refuse_unbuilt(config: Config) -> None:
-    problems = []
-    if config.policy.weights is not None:
-        problems.append("policy.weights: this version has no learned policy")
-    if problems:
-        raise ConfigurationError(*problems)

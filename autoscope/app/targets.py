@@ -54,7 +54,7 @@ def expected_spreads(config: TargetConfig, reference: ImagingSettings) -> tuple[
     area_mm2 = reference.hfw_um * reference.vfw_um / UM2_PER_MM2
     if config.quantity == "inclusions_per_mm2":
         half = config.half_width if config.half_width is not None else (config.relative or 0.1) / area_mm2
-        density = 10 * half if config.half_width is not None else 1 / area_mm2
+        density = expected_density_per_mm2(config, reference)
         spread = math.sqrt(density / area_mm2)
         return half, spread, 2 * spread
     if config.quantity == "grain_size":
@@ -63,3 +63,10 @@ def expected_spreads(config: TargetConfig, reference: ImagingSettings) -> tuple[
         return half, 0.15 * intercept, 0.30 * intercept
     half = config.half_width if config.half_width is not None else 0.1 * (config.relative or 0.1)
     return half, min(0.10, 10 * half), min(0.20, 20 * half)
+
+
+def expected_density_per_mm2(config: TargetConfig, reference: ImagingSettings) -> float:
+    """Inclusions that are planned for: ten half-widths, or one on a field where the width is relative."""
+    if config.half_width is not None:
+        return 10 * config.half_width
+    return UM2_PER_MM2 / (reference.hfw_um * reference.vfw_um)

@@ -77,11 +77,7 @@ class TruthMeasurer:
     def measure(self, frame: Frame, field: int) -> Measurement:
         """Measures every target on the truth under a field; the frame is not looked at."""
         seen = self._field_map(field)
-        return measured(seen.labels, [self._value(measure, seen, field) for measure in self._measures])
-
-    def see(self, frame: Frame, field: int) -> FieldMap:
-        """The true classes under a field; the frame is not looked at."""
-        return self._field_map(field)
+        return measured(seen, [self._value(measure, seen, field) for measure in self._measures])
 
     def values(self) -> NDArray[np.float64]:
         """``targets x fields``: the value of every target on every field."""

@@ -18,6 +18,7 @@ from autoscope.core.errors import (
     RecordError,
     SpecimenError,
     StageError,
+    TrainingError,
     UnreachableError,
     nearest,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "Spectrum",
     "StageError",
     "StagePosition",
+    "TrainingError",
     "UnreachableError",
     "bounds",
     "component_rng",

@@ -34,6 +34,10 @@ class ModelError(AutoscopeError):
     """A model file is missing, damaged, or was made for other classes."""
 
 
+class TrainingError(AutoscopeError):
+    """The training of a policy cannot go on; its last good checkpoint is untouched."""
+
+
 class RecordError(AutoscopeError):
     """A session folder is damaged, is not a session, or cannot be written."""
 

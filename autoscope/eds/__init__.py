@@ -3,9 +3,11 @@
 from autoscope.eds.calibration import Calibration, calibrate, corrected_axis
 from autoscope.eds.classes import InclusionClass, load_classes, shipped_classes
 from autoscope.eds.identification import ElementSignal, Identification, Identifier
+from autoscope.eds.image_classes import MEMBERS_SHARE, ImageClasses
 from autoscope.eds.posterior import STEEL, UNKNOWN, ClassModel, Posterior
 from autoscope.eds.quantification import Quantified, quantify
 from autoscope.eds.sequential import SequentialRule, SequentialVerdict, measure_sequentially
+from autoscope.eds.trade import Trade, scarcity_price
 from autoscope.eds.trigger import (
     LEAST_PROBABILITY,
     TriggerCosts,
@@ -16,6 +18,7 @@ from autoscope.eds.trigger import (
 
 __all__ = [
     "LEAST_PROBABILITY",
+    "MEMBERS_SHARE",
     "STEEL",
     "UNKNOWN",
     "Calibration",
@@ -23,11 +26,13 @@ __all__ = [
     "ElementSignal",
     "Identification",
     "Identifier",
+    "ImageClasses",
     "InclusionClass",
     "Posterior",
     "Quantified",
     "SequentialRule",
     "SequentialVerdict",
+    "Trade",
     "TriggerCosts",
     "allocate",
     "calibrate",
@@ -35,6 +40,7 @@ __all__ = [
     "load_classes",
     "measure_sequentially",
     "quantify",
+    "scarcity_price",
     "shipped_classes",
     "trigger_probabilities",
     "visit_value",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -35,6 +36,12 @@ UNKNOWN_COMPOSITIONS = 300
 
 ANIONS = ("O", "S", "N", "C")
 """What simple compounds are made with: one atom, or two, for each of the other element."""
+
+LEARNT_SPECTRA = 300
+"""Spectra of a class that are kept where it is learnt."""
+
+LEARNT_COUNTS = 500.0
+"""Counts' worth of trust in the mean of its class that every learnt spectrum gets."""
 
 SHARES = (0.05, 0.09, 0.16, 0.27, 0.45, 0.7, 1.0)
 """Shares of the signal that may come from the inclusion, the rest being matrix; equally probable."""
@@ -117,9 +124,7 @@ class ClassModel:
         self._log_prior = self._priors(prior, unknown_prior)
         self._edges = _window_edges(self.axis)
         families = [self._family(c, matrix) for c in classes] + [self._unknown_family(classes, matrix)]
-        starts = np.cumsum([0, *(len(f) for f in families)])
-        self._members = [slice(a, b) for a, b in pairwise(starts.tolist())]
-        self._log_shares = np.log(np.concatenate(families)).astype(np.float32)
+        self._join([np.log(family).astype(np.float32) for family in families])
 
     def posterior(
         self, counts: NDArray[np.integer | np.floating], prior: Mapping[str, float] | None = None
@@ -143,12 +148,78 @@ class ClassModel:
         log_prior = self._log_prior
         if prior is not None:
             log_prior = self._priors(prior, float(np.exp(self._log_prior[-1])))
-        windows = np.add.reduceat(row[: self._edges[-1]], self._edges[:-1])
+        windows = self._windows(row)
         power = 1 / (1 + windows.sum() / self._trusted_counts)
         fits = power * (self._log_shares @ windows.astype(np.float32)).astype(float)
         logs = np.array([_log_mean_exp(fits[members]) for members in self._members]) + log_prior
         shares = np.exp(logs - logs.max())
         return Posterior(self.names, shares / shares.sum())
+
+    def taught(
+        self,
+        spectra: Mapping[str, NDArray[np.integer]],
+        prior: Mapping[str, float] | None = None,
+        trusted_counts: float = np.inf,
+    ) -> ClassModel:
+        """The same model with classes that are learnt from spectra in place of first principles.
+
+        Every learnt spectrum, shrunk towards the mean of its class, is one that the class may have: the
+        posterior of Parzen's density (Ann. Math. Stat. 33 (1962) 1065). Where the spectra come from the
+        specimen itself they know its mixtures, its detector and how frequent what is. Classes that are not
+        named, and `UNKNOWN`, stay as they are.
+
+        Args:
+            spectra: class to ``n x channels`` counts, as counted; the richer, the better.
+            prior: probability of each named class; by default in proportion to the spectra where all classes
+                are learnt, else as before.
+            trusted_counts: as for the class; by default the learnt spectra are taken at their word.
+
+        Raises:
+            InstrumentError: a count is negative or not finite.
+            ConfigurationError: a class is unknown, has no counts or spectra of other channels, or the prior
+                is wrong.
+        """
+        named, families = self.names[:-1], [self._log_shares[members] for members in self._members]
+        for name, rows in spectra.items():
+            if name not in named:
+                raise ConfigurationError(f"there is no class {name!r} to be learnt: {', '.join(named)}")
+            families[named.index(name)] = np.log(self._learnt(name, rows)).astype(np.float32)
+        made = copy(self)
+        if prior is None and spectra.keys() == set(named):
+            prior = {name: len(rows) for name, rows in spectra.items()}
+        if prior is not None:
+            made._log_prior = self._priors(prior, float(np.exp(self._log_prior[-1])))
+        made._trusted_counts = trusted_counts
+        made._join(families)
+        return made
+
+    def _learnt(self, name: str, rows: NDArray[np.integer]) -> NDArray[np.float64]:
+        """``spectra x windows``, of sum 1 each."""
+        if rows.ndim != 2 or not len(rows) or rows.shape[1] != self.axis.channels:
+            raise ConfigurationError(
+                f"class {name!r} is to be learnt from an array of {rows.shape}, not of spectra x"
+                f" {self.axis.channels} channels"
+            )
+        if len(rows) > LEARNT_SPECTRA:
+            rng = component_rng(0, f"eds learnt {name}")
+            rows = rows[rng.choice(len(rows), LEARNT_SPECTRA, replace=False)]
+        windows = np.array([self._windows(check_counts(row)) for row in rows])
+        totals = windows.sum(axis=1, keepdims=True)
+        if not (totals > 0).all():
+            raise ConfigurationError(
+                f"class {name!r} is to be learnt from spectra without counts: leave them out"
+            )
+        mean = (windows / totals).mean(axis=0)
+        shares = (windows + LEARNT_COUNTS * mean) / (totals + LEARNT_COUNTS)
+        return np.asarray((1 - DARK) * shares + DARK / shares.shape[1], float)
+
+    def _windows(self, row: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.add.reduceat(row[: self._edges[-1]], self._edges[:-1])
+
+    def _join(self, log_families: Sequence[NDArray[np.float32]]) -> None:
+        starts = np.cumsum([0, *(len(f) for f in log_families)])
+        self._members = [slice(a, b) for a, b in pairwise(starts.tolist())]
+        self._log_shares = np.concatenate(log_families)
 
     def _priors(self, prior: Mapping[str, float] | None, unknown: float) -> NDArray[np.float64]:
         named = self.names[:-1]

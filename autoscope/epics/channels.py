@@ -58,6 +58,9 @@ class Channel:
         key: of the signal, such as ``stage.x.target``.
         name: of the PV.
         changed: notified of every change of value or connection.
+
+    Raises:
+        DisconnectedError: its server died while the connection was being taken over.
     """
 
     def __init__(self, key: str, name: str, changed: threading.Condition) -> None:
@@ -70,10 +73,15 @@ class Channel:
         self.falls = 0
         monitored = key not in BIG
         self.connected = False
-        self._pv = channel_access().PV(
-            name, form="time", auto_monitor=monitored, connection_callback=self._on_connection,
-            callback=self._on_value if monitored else None,
-        )  # fmt: skip
+        try:
+            self._pv = channel_access().PV(
+                name, form="time", auto_monitor=monitored, connection_callback=self._on_connection,
+                callback=self._on_value if monitored else None,
+            )  # fmt: skip
+        except (
+            TypeError
+        ) as error:  # the library asks a channel that it still counts as connected for its type
+            raise DisconnectedError(f"{self} was lost while it was being connected") from error
 
     def _on_connection(self, conn: bool = False, **ignored: object) -> None:
         with self._changed:
@@ -217,11 +225,20 @@ class Channels(Mapping[str, Channel]):
 
     Args:
         names: PV names by key.
+
+    Raises:
+        DisconnectedError: a server died meanwhile; nothing stays connected.
     """
 
     def __init__(self, names: Mapping[str, str]) -> None:
         self._changed = threading.Condition()
-        self._channels = {key: Channel(key, name, self._changed) for key, name in names.items()}
+        self._channels: dict[str, Channel] = {}
+        try:
+            for key, name in names.items():
+                self._channels[key] = Channel(key, name, self._changed)
+        except DisconnectedError:
+            self.close()
+            raise
 
     def __getitem__(self, key: str) -> Channel:
         return self._channels[key]

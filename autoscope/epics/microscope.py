@@ -22,7 +22,7 @@ from autoscope.core import (
 from autoscope.epics.camera import EpicsCamera
 from autoscope.epics.channels import Channels
 from autoscope.epics.clock import ScaledClock
-from autoscope.epics.errors import SettingError
+from autoscope.epics.errors import DisconnectedError, SettingError
 from autoscope.epics.heartbeat import Heartbeat
 from autoscope.epics.limits import joined_envelope
 from autoscope.epics.pv_map import PVMap
@@ -321,7 +321,10 @@ def connect(names: Mapping[str, str], timeout_s: float) -> Channels:
     Raises:
         ConfigurationError: naming all PVs that did not connect in time.
     """
-    channels = Channels(names)
+    try:
+        channels = Channels(names)
+    except DisconnectedError as error:
+        raise ConfigurationError(f"{error}: is the IOC running?") from error
     missing = channels.wait_connected(timeout_s)
     if missing:
         channels.close()

@@ -153,6 +153,12 @@ class PVMap(Signals):
             raise ValueError("; ".join(twice) + ": each signal needs a PV of its own")
         return self
 
+    @property
+    def missing_for_spectra(self) -> tuple[str, ...]:
+        """Keys that spectra of features beside a field's centre need and that are not there."""
+        spots = tuple(key for key in ("spot_x", "spot_y") if getattr(self.scan, key) is None)
+        return (*(() if self.spectrum else ("spectrum",)), *(f"scan.{key}" for key in spots))
+
     def names(self, prefix: str) -> dict[str, str]:
         """The PV of every signal that is there, by its key such as ``stage.x.target``."""
         return {key: pv.replace(PREFIX, prefix) for key, pv in _signals(self)}

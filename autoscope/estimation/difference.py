@@ -65,7 +65,7 @@ def pseudo_value(
         EstimationError: a propensity is not in (0, 1].
     """
     a, y, f = (np.asarray(item, float) for item in (weight, value, predicted))
-    pi = np.broadcast_to(np.asarray(propensity, float), a.shape)
+    pi = np.atleast_1d(np.asarray(propensity, float))
     if not ((pi > 0) & (pi <= 1)).all():
         raise EstimationError(
             f"a draw has propensity {pi[~((pi > 0) & (pi <= 1))].flat[0]:g}; propensities lie in (0, 1]:"

@@ -26,11 +26,12 @@ class SampledValues:
 
     def __init__(self) -> None:
         self._rows = GrowingTable(4)
+        self._noisy = False
 
     @property
     def noisy(self) -> bool:
         """Whether any value was less than certain."""
-        return bool(len(self._rows)) and bool((self._rows.rows[:, _VARIANCE] > 0).any())
+        return self._noisy
 
     @property
     def census_variance(self) -> float:
@@ -56,6 +57,7 @@ class SampledValues:
         a, v = np.asarray(weight, float), np.asarray(variance, float)
         if not (np.isfinite(v).all() and (v >= 0).all()):
             raise EstimationError(f"variances of measured values must be finite and not negative: {v}")
+        self._noisy = self._noisy or bool((v > 0).any())
         own = a / np.broadcast_to(np.asarray(propensity, float), a.shape) if taken else np.zeros_like(a)
         for one_own, one_a, one_v in zip(own, a, v, strict=True):
             self._rows.append(pseudo_values, float(one_own), float(one_a), float(one_v))

@@ -228,10 +228,13 @@ class QuantityTracker:
                 step=draw.step,
                 field=int(draw.fields[0]),
             )
-        self._complete = self._complete and bool(measured.all())
-        y = np.where(measured, values, draw.predicted)
-        y_low = np.where(measured, values, self._goal.low)
-        y_high = np.where(measured, values, self._goal.high)
+        whole = bool(measured.all())
+        self._complete = self._complete and whole
+        y = y_low = y_high = values
+        if not whole:
+            y = np.where(measured, values, draw.predicted)
+            y_low = np.where(measured, values, self._goal.low)
+            y_high = np.where(measured, values, self._goal.high)
         self._covering = self._covering and draw.covering
         taken = self._covering and draw.remaining > 1
         if taken:
@@ -264,7 +267,7 @@ class QuantityTracker:
             z_high = pseudo_value(self._high, rest, a, y_high, f, pi)
         variance = self._scale * draw.variance
         wanted = self._goal.wanted(self._reading.estimate)
-        if self._tier == "guaranteed" or not self._mature:
+        if self.bets:
             bet = wanted / variance if wanted > 0 else 1 / (self._goal.high - self._goal.low)
             self._betting.update(
                 z_low, z_high, self._low + rest - draw.down, self._high + rest + draw.up, bet
@@ -278,6 +281,11 @@ class QuantityTracker:
         self._scale = float((PRIOR_DRAWS + surprise) / (PRIOR_DRAWS + len(rows)))
         if len(rows) <= MINIMUM_DRAWS:
             self._aim = self._goal.wanted(float(mean))
+
+    @property
+    def bets(self) -> bool:
+        """Whether the interval is the betting one, which wants bounds of every pseudo-value."""
+        return self._tier == "guaranteed" or not self._mature
 
     @property
     def _informative(self) -> int:
@@ -307,7 +315,7 @@ class QuantityTracker:
         low, middle, high = self._combined()
         if self._tier != "guaranteed" and self._found_none:
             return self._nothing_found()
-        if self._tier == "guaranteed" or not self._mature:
+        if self.bets:
             return self._betting_reading(middle)
         return self._central_limit_reading(low, middle, high)
 

@@ -17,10 +17,11 @@ from autoscope.perception.card import EncoderWeights
 from autoscope.perception.encoder_weights import load_encoder_weights
 from autoscope.perception.frame_types import FrameClassifier, describer, fit_head, stored_tensors
 from autoscope.perception.frame_types_card import FRAME_TYPES_KEY, FrameTypesCard, TypedFile
+from autoscope.perception.output_files import write_whole
 from autoscope.perception.pairs import file_sha256, find_images
 from autoscope.perception.settings import Architecture, Preprocessing, Settings
 from autoscope.perception.training import software_versions
-from autoscope.perception.weights import read_network, tensors_sha256, write_whole
+from autoscope.perception.weights import read_network, tensors_sha256
 
 Progress = Callable[[int, int], None]
 WINDOW_PX, MOST_WINDOWS, PENALTY = 512, 6, 0.01

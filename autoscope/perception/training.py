@@ -224,10 +224,12 @@ def _card(
     )
 
 
-def software_versions() -> dict[str, str]:
+def software_versions(
+    packages: Sequence[str] = ("autoscope", "torch", "segmentation-models-pytorch", "timm"),
+) -> dict[str, str]:
     """Versions of what decides the result of a training."""
     found = {}
-    for package in ("autoscope", "torch", "segmentation-models-pytorch", "timm"):
+    for package in packages:
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from autoscope.core import ModelError
 from autoscope.perception.architecture import build_network
 from autoscope.perception.card import CARD_KEY, ModelCard, read_card
+from autoscope.perception.output_files import write_whole
 
 _LARGEST_HALF = torch.finfo(torch.float16).max
 _GROUP = "/"
@@ -148,13 +148,3 @@ def _stored(tensor: Tensor) -> Tensor:
         return tensor.contiguous()
     fits = bool(tensor.abs().max() < _LARGEST_HALF)
     return tensor.to(torch.float16 if fits else torch.float32).contiguous()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file that appears whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -116,6 +116,9 @@ class DecisionDocument(_Stamped):
     predicted: tuple[NumberOrNone, ...] = ()
     predicted_cost_s: FiniteFloat
     policy_sha256: str = ""
+    visit_s: FiniteFloat = 0.0
+    refocus: bool = False
+    eds_price: FiniteFloat = 1.0
 
 
 class ObservationDocument(_Stamped):
@@ -136,6 +139,8 @@ class ObservationDocument(_Stamped):
     variance: NumberOrNone = None
     extra_s: FiniteFloat = 0.0
     again: bool = False
+    sharpness: NumberOrNone = None
+    focus_age_s: NumberOrNone = None
 
 
 class SpectrumDocument(_Stamped):

@@ -33,7 +33,6 @@ from autoscope.session.remeasuring import LooksOf
 from autoscope.session.runner import SessionRunner
 from autoscope.session.settings import FaultPolicy, FocusPolicy, RecoveryPolicy, SessionSettings
 from autoscope.session.spectroscopy import Spectroscopy, SpectrumPlan
-from autoscope.session.trade import Trade
 from autoscope.session.watchdog import Watchdog
 
 __all__ = [
@@ -77,7 +76,6 @@ __all__ = [
     "TargetMeasure",
     "Task",
     "TimeLeft",
-    "Trade",
     "Trainer",
     "ValidSource",
     "Value",

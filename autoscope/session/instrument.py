@@ -19,14 +19,14 @@ from autoscope.core import (
 )
 from autoscope.microscope import FocusResult, Microscope
 from autoscope.session.control import SessionControl
-from autoscope.session.focus import FocusKeeper, sharpness
 from autoscope.session.journal import Journal, Purpose
 from autoscope.session.measurer import Measurement, Measurer
 from autoscope.session.recovery import REFUSALS, Recovery
-from autoscope.session.second_look import Again, SecondLook
+from autoscope.session.second_look import Again, SecondLook, Settled
 from autoscope.session.settings import SessionSettings
-from autoscope.session.spectra import FieldSpectra, KnownSpectrum, SpectrumCollector
+from autoscope.session.spectra import CLOCK_DECIMALS, FieldSpectra, KnownSpectrum, SpectrumCollector
 from autoscope.survey import Decision, FieldGrid, Outcome
+from autoscope.survey.focus import FocusKeeper, sharpness
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,9 @@ class InFlight:
     """A frame that was taken and not yet measured; ``frame`` is None where none could be taken.
 
     ``again`` is what was done of a second look before the session was interrupted.
-    With EDS ``spectra`` holds what was taken on the field while the stage stood there.
+    With EDS ``settled`` holds what was made of its looks, and ``spectra`` what was taken on the field while
+    the stage stood there; none where it cannot be measured.
+    ``clock_s`` is when the frame was taken; None where that is not known.
     """
 
     decision: Decision
@@ -47,7 +49,9 @@ class InFlight:
     index: int | None
     note: str = ""
     again: Again | None = None
+    settled: Settled | None = None
     spectra: FieldSpectra | None = None
+    clock_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,9 +267,22 @@ class InstrumentSource:
             self._in_flight = self._given_up(decision, error)
 
     def _with_spectra(self, taken: InFlight, known: Mapping[int, KnownSpectrum]) -> InFlight:
-        if self._collector is None or taken.frame is None:
+        """Looks at a frame at once, again where it must, and takes the spectra while the stage is there."""
+        collector, decision = self._collector, taken.decision
+        if collector is None or taken.frame is None or taken.index is None:
             return taken
-        return replace(taken, spectra=self._collector.collect(taken.decision, taken.frame, known))
+        if not known and taken.again is None:
+            collector.wait()
+        settled = self._looks.settle(
+            decision, taken.frame, taken.index, taken.again, lambda: self._place(decision)
+        )
+        looks = max(1, len(settled.documents))
+        if looks > 1 and not known:
+            collector.wait()
+        if settled.worst_case:
+            return replace(taken, settled=settled)
+        spectra = collector.collect(decision, settled.best, looks, known)
+        return replace(taken, settled=settled, spectra=spectra)
 
     def _visit(self, decision: Decision) -> InFlight:
         if self._failure is not None:
@@ -273,9 +290,11 @@ class InstrumentSource:
         self._imaging.arrive()
         if self._control.take_skip():
             return InFlight(decision, None, None, "skipped by the operator")
+        if decision.refocus:
+            self._imaging.focus.lost()
         reference = self._imaging.settings.reference
         frame, index = self._imaging.take(reference, purpose="field", field=decision.field)
-        return InFlight(decision, frame, index)
+        return InFlight(decision, frame, index, clock_s=self._imaging.microscope.clock.now_s())
 
     def _visit_again(self, decision: Decision) -> InFlight:
         self._failure = None
@@ -299,8 +318,8 @@ class InstrumentSource:
         taken = self._in_flight
         if taken is None or taken.decision.step != decision.step:
             raise InstrumentError(f"no frame was taken for step {decision.step}")
-        if taken.spectra is not None and self._collector is not None:
-            outcome = self._close_spectra(taken, taken.spectra, self._collector)
+        if taken.settled is not None and self._collector is not None:
+            outcome = self._close_spectra(taken, taken.settled, self._collector)
         elif taken.frame is None or taken.index is None:
             outcome = Outcome(None, taken.note)
             self._imaging.journal.observation(decision, outcome)
@@ -311,16 +330,28 @@ class InstrumentSource:
             self.go(self._next)
         return outcome
 
-    def _close_spectra(self, taken: InFlight, spectra: FieldSpectra, collector: SpectrumCollector) -> Outcome:
+    def _close_spectra(self, taken: InFlight, settled: Settled, collector: SpectrumCollector) -> Outcome:
         """Writes down the values of a field on which spectra were drawn, and learns from it."""
-        if taken.frame is not None and taken.index is not None:
+        decision, journal, looks = taken.decision, self._imaging.journal, settled.documents
+        note = taken.note or settled.note
+        if taken.frame is not None:
             self._imaging.focus.saw(sharpness(taken.frame.pixels))
-            self._imaging.journal.labels(taken.index, spectra.sight.field.labels)
-        outcome, candidates = collector.close(taken.decision, spectra, taken.note)
-        area_um2 = spectra.sight.field.area_um2
-        journal = self._imaging.journal
-        journal.observation(taken.decision, outcome, candidates=candidates, area_um2=area_um2)
+        journal.labels(settled.best.index, settled.best.measurement.labels)
+        if taken.spectra is None:
+            outcome = self._with_conditions(Outcome(None, note), taken)
+            journal.observation(decision, outcome, looks=looks)
+            return outcome
+        outcome, candidates = collector.close(decision, taken.spectra, note)
+        outcome = self._with_conditions(outcome, taken)
+        area_um2 = taken.spectra.sight.field.area_um2
+        journal.observation(decision, outcome, looks=looks, candidates=candidates, area_um2=area_um2)
         return outcome
+
+    def _with_conditions(self, outcome: Outcome, taken: InFlight) -> Outcome:
+        """The outcome with how its frame was taken."""
+        focus = self._imaging.focus
+        age_s = None if taken.clock_s is None else round(focus.age_s(taken.clock_s), CLOCK_DECIMALS)
+        return replace(outcome, sharpness=focus.relative, focus_age_s=age_s)
 
     def _measured(self, taken: InFlight, frame: Frame, index: int) -> Outcome:
         """Settles a field that has a frame."""
@@ -335,7 +366,7 @@ class InstrumentSource:
         for note in measurement.notes:
             journal.warn_once(note)
         value = None if settled.worst_case else measurement.value
-        outcome = Outcome(value, taken.note or settled.note)
+        outcome = self._with_conditions(Outcome(value, taken.note or settled.note), taken)
         inclusions = () if settled.worst_case else measurement.inclusions
         journal.observation(decision, outcome, inclusions, settled.documents)
         return outcome

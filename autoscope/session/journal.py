@@ -147,6 +147,9 @@ class Journal:
                 predicted=tuple(float(value) for value in decision.predicted),
                 predicted_cost_s=decision.predicted_cost_s,
                 policy_sha256=self._policy_sha256,
+                visit_s=decision.visit_s,
+                refocus=decision.refocus,
+                eds_price=decision.eds_price,
             )
         )
 
@@ -202,6 +205,8 @@ class Journal:
                     note=outcome.note,
                     variance=None if outcome.variance is None else float(outcome.variance[number]),
                     extra_s=outcome.extra_s,
+                    sharpness=outcome.sharpness,
+                    focus_age_s=outcome.focus_age_s,
                 )
             )
         if candidates is not None:

@@ -23,7 +23,7 @@ class Measurement:
     """What was read from one frame.
 
     Attributes:
-        labels: ``height x width`` class map, at the frame's or the truth's own pixel size.
+        seen: the classes that were recognised, with their probabilities where targets or spectra need them.
         value: ``targets``, the measured values.
         inclusions: those that targets counted.
         notes: what a reader of the result must know.
@@ -33,13 +33,18 @@ class Measurement:
             prediction, the doubt about the weights included; where it was asked for and the model can tell.
     """
 
-    labels: NDArray[np.uint8]
+    seen: FieldMap
     value: NDArray[np.float64]
     inclusions: tuple[Inclusion, ...] = ()
     notes: tuple[str, ...] = ()
     look: Look | None = None
     probability: NDArray[np.float16] | None = None
     unsure: NDArray[np.float32] | None = None
+
+    @property
+    def labels(self) -> NDArray[np.uint8]:
+        """``height x width`` class map, at the frame's or the truth's own pixel size."""
+        return self.seen.labels
 
 
 class Measurer(Protocol):
@@ -50,10 +55,7 @@ class Measurer(Protocol):
         """Names of the classes, by label value."""
 
     def measure(self, frame: Frame, field: int) -> Measurement:
-        """Measures every target on one field's frame."""
-
-    def see(self, frame: Frame, field: int) -> FieldMap:
-        """Recognises the classes of one field's frame, with their probabilities where the model has them."""
+        """Recognises the classes of one field's frame, and measures every target on them."""
 
 
 class ValidSource(Protocol):
@@ -83,10 +85,10 @@ def at_the_edge(grid: FieldGrid, valid: ValidSource) -> frozenset[int]:
     return frozenset(found)
 
 
-def measured(labels: NDArray[np.uint8], values: Sequence[Value]) -> Measurement:
+def measured(seen: FieldMap, values: Sequence[Value]) -> Measurement:
     """The measurement of one field from the values of its targets."""
     return Measurement(
-        labels,
+        seen,
         np.array([value.value for value in values]),
         tuple(inclusion for value in values for inclusion in value.inclusions),
         tuple(dict.fromkeys(note for value in values for note in value.notes)),
@@ -126,7 +128,7 @@ class MaskReader:
     ) -> Measurement:
         """Measures every target on one field's class map, ``height x width``."""
         seen = self.see(labels, pixel_nm, field, probability)
-        return measured(labels, [measure.value(seen) for measure in self._measures])
+        return measured(seen, [measure.value(seen) for measure in self._measures])
 
     def see(
         self,
@@ -193,16 +195,10 @@ class SegmentingMeasurer:
         found = self._segmenter.segment(
             frame.pixels, frame.imaging.pixel_nm, probability=wanted, uncertainty=self._doubting
         )
-        probability = found.probability if self._counting else None
-        measurement = self._reader.read(found.labels, found.pixel_nm, field, probability)
+        measurement = self._reader.read(found.labels, found.pixel_nm, field, found.probability)
         return replace(
             measurement,
             look=None if field in self._edge else found.look,  # no model was made for what is no specimen
             probability=found.probability if self._keep else None,
             unsure=_unsure(found),
         )
-
-    def see(self, frame: Frame, field: int) -> FieldMap:
-        """Recognises the classes of one field's frame, with their probabilities."""
-        found = self._segmenter.segment(frame.pixels, frame.imaging.pixel_nm, probability=True)
-        return self._reader.see(found.labels, found.pixel_nm, field, found.probability)

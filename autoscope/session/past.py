@@ -26,7 +26,6 @@ from autoscope.records import (
     WarningDocument,
     adopted_model,
 )
-from autoscope.session.focus import FocusKeeper, sharpness
 from autoscope.session.instrument import InFlight, InstrumentSource
 from autoscope.session.journal import driver_state
 from autoscope.session.labelling import Labelling
@@ -35,6 +34,7 @@ from autoscope.session.second_look import Again
 from autoscope.session.spectra import KnownSpectrum
 from autoscope.session.spectroscopy import Spectroscopy
 from autoscope.survey import Decision, FieldGrid, Outcome, Survey
+from autoscope.survey.focus import FocusKeeper, sharpness
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,9 @@ class Past:
             again = Again(None, None)
             if second is not None:
                 again = Again(self.view.frame(second.frame), second.frame)
-        source.take_up(InFlight(decision, frame, taken[0].frame, again=again), self._spectra(decision))
+        clock_s = None if taken[0].driver is None else taken[0].driver.clock_s
+        in_flight = InFlight(decision, frame, taken[0].frame, again=again, clock_s=clock_s)
+        source.take_up(in_flight, self._spectra(decision))
         return True
 
     def looked_again(self, decision: Decision) -> bool:
@@ -194,7 +196,7 @@ class Past:
                     predicted = np.array(decided.predicted, float)
                     weight = float(grid.weight[document.field]) / decided.propensity
                     spectroscopy.learn(
-                        weight, outcome.value - predicted, outcome.variance, document.candidates
+                        weight, predicted, decided.visit_s, document.area_um2, document.candidates
                     )
 
     def _spectra(self, decision: Decision) -> dict[int, KnownSpectrum]:
@@ -236,8 +238,8 @@ def _decide_again(survey: Survey, document: DecisionDocument) -> Decision:
 
 def _outcome(values: Sequence[ObservationDocument]) -> Outcome:
     numbers = [document.value for document in values]
-    if any(number is None for number in numbers):
-        return Outcome(None, values[0].note)
+    first = values[0]
+    value = None if any(number is None for number in numbers) else np.array(numbers, float)
     variances = [document.variance for document in values]
-    known = None if any(v is None for v in variances) else np.array(variances, float)
-    return Outcome(np.array(numbers, float), values[0].note, known, values[0].extra_s)
+    known = None if value is None or any(v is None for v in variances) else np.array(variances, float)
+    return Outcome(value, first.note, known, first.extra_s, first.sharpness, first.focus_age_s)

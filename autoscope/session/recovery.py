@@ -19,9 +19,9 @@ from autoscope.core import (
 )
 from autoscope.microscope import Microscope
 from autoscope.session.control import SessionControl
-from autoscope.session.focus import FocusKeeper
 from autoscope.session.journal import Journal
 from autoscope.session.settings import SessionSettings
+from autoscope.survey.focus import FocusKeeper
 
 T = TypeVar("T")
 

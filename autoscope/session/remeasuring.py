@@ -21,7 +21,6 @@ from autoscope.records import (
     counted_frames,
 )
 from autoscope.session.measurer import Measurement, Measurer
-from autoscope.session.quantities import FieldMap
 
 AT_ONCE = 8
 """Frames in memory that wait for their turn; a step of the session hands over so many at most."""
@@ -47,10 +46,6 @@ class CurrentMeasurer:
     def measure(self, frame: Frame, field: int) -> Measurement:
         """Measures every target on one field's frame."""
         return self._measurer.measure(frame, field)
-
-    def see(self, frame: Frame, field: int) -> FieldMap:
-        """Recognises the classes of one field's frame."""
-        return self._measurer.see(frame, field)
 
     def exchange(self, measurer: Measurer) -> None:
         """Lets another one measure from now on."""
@@ -80,10 +75,6 @@ class LooksOf:
         """Measures every target on one field's frame."""
         look = None if self._judge is None else self._judge.measure(frame, field).look
         return replace(self._measurer.measure(frame, field), look=look)
-
-    def see(self, frame: Frame, field: int) -> FieldMap:
-        """Recognises the classes of one field's frame."""
-        return self._measurer.see(frame, field)
 
 
 @dataclass(frozen=True, slots=True)

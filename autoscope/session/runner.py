@@ -122,7 +122,7 @@ class SessionRunner:
                 past.teach(prepared.spectroscopy, parts.grid)
             collector = SpectrumCollector(
                 self._imaging.microscope, self._imaging.recovery, self._journal, parts.grid,
-                measurer, prepared.spectroscopy, parts.settings.recovery.on_failure,
+                prepared.spectroscopy, parts.settings.recovery.on_failure,
             )  # fmt: skip
         if parts.labelling is not None:
             self._survey.correct_with(parts.labelling.correction)

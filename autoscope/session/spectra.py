@@ -14,8 +14,8 @@ from autoscope.eds import UNKNOWN
 from autoscope.microscope import Microscope
 from autoscope.records import CandidateRecord
 from autoscope.session.journal import Journal
-from autoscope.session.measurer import Measurer
 from autoscope.session.recovery import Recovery
+from autoscope.session.second_look import Seen
 from autoscope.session.spectroscopy import Sight, Spectroscopy, Verdict
 from autoscope.survey import Decision, FieldGrid, Outcome
 from autoscope.xray import EnergyAxis
@@ -63,7 +63,7 @@ class FieldSpectra:
 
 
 class SpectrumCollector:
-    """Reads a frame at once, draws the features that get a spectrum, and takes the spectra.
+    """Draws the features of a field that get a spectrum, and takes the spectra.
 
     The stage waits for the computer here, unlike without EDS: the beam cannot come back to a feature once
     the stage has left. What that costs is part of what fields are predicted to cost.
@@ -73,7 +73,6 @@ class SpectrumCollector:
         recovery: tries again what failed.
         journal: the session's records.
         grid: the fields.
-        measurer: reads frames.
         spectroscopy: decides and reads spectra.
         on_failure: whether a spectrum that failed for good ends the session, or leaves its feature unknown.
     """
@@ -84,26 +83,35 @@ class SpectrumCollector:
         recovery: Recovery,
         journal: Journal,
         grid: FieldGrid,
-        measurer: Measurer,
         spectroscopy: Spectroscopy,
         on_failure: Literal["stop", "skip"],
     ) -> None:
         self._microscope, self._recovery, self._journal, self._grid = microscope, recovery, journal, grid
-        self._measurer, self._eds, self._on_failure = measurer, spectroscopy, on_failure
+        self._eds, self._on_failure = spectroscopy, on_failure
 
-    def collect(self, decision: Decision, frame: Frame, known: Mapping[int, KnownSpectrum]) -> FieldSpectra:
+    def wait(self) -> None:
+        """Lets the time pass that reading a frame takes, on a clock that does not pass by itself."""
+        if self._eds.plan.charged:
+            self._microscope.clock.sleep(self._eds.plan.reading_s)
+
+    def collect(
+        self, decision: Decision, looked: Seen, looks: int, known: Mapping[int, KnownSpectrum]
+    ) -> FieldSpectra:
         """Takes the spectra of a field, but those that are known already.
+
+        Args:
+            decision: whose field it is.
+            looked: its frame and what was read from it.
+            looks: how many frames of it were read.
+            known: feature to the spectrum that is stored of it.
 
         Raises:
             BudgetError: a budget does not allow the next one.
             InstrumentError: one failed for good and failures end the session.
         """
-        eds, field = self._eds, decision.field
-        seen_map = self._measurer.see(frame, field)
-        sight = eds.look(seen_map, decision, float(self._grid.weight[field]))
-        extra_s = eds.plan.reading_s
-        if eds.plan.charged and not known:
-            self._microscope.clock.sleep(eds.plan.reading_s)
+        eds, frame, read = self._eds, looked.frame, looked.measurement
+        sight = eds.look(read.seen, decision, float(self._grid.weight[decision.field]), read.notes)
+        extra_s = looks * eds.plan.reading_s
         seen: dict[int, tuple[Verdict, float]] = {}
         for feature in np.flatnonzero(sight.taken).tolist():
             if feature in known:
@@ -161,8 +169,8 @@ class SpectrumCollector:
         """The field's values, from which the next decisions on spectra learn."""
         measured = self._eds.measured(spectra.sight, spectra.seen)
         weight = float(self._grid.weight[decision.field]) / decision.propensity
-        departure = measured.value - decision.predicted
-        self._eds.learn(weight, departure, measured.variance, measured.candidates)
+        area_um2 = spectra.sight.field.area_um2
+        self._eds.learn(weight, decision.predicted, decision.visit_s, area_um2, measured.candidates)
         for message in spectra.sight.notes:
             self._journal.warn_once(message)
         return Outcome(measured.value, note, measured.variance, spectra.extra_s), measured.candidates

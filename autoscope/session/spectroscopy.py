@@ -9,14 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoscope.core import ConfigurationError, Spectrum, component_rng
-from autoscope.eds import UNKNOWN, ClassModel, Identifier, Posterior, SequentialRule, quantify
+from autoscope.eds import (
+    UNKNOWN,
+    ClassModel,
+    Identifier,
+    ImageClasses,
+    Posterior,
+    SequentialRule,
+    Trade,
+    quantify,
+    scarcity_price,
+)
 from autoscope.estimation import field_values
 from autoscope.estimation.counts import UM2_PER_MM2
 from autoscope.records import CandidateRecord
 from autoscope.session.candidates import Candidate, find_candidates
-from autoscope.session.image_classes import ImageClasses
 from autoscope.session.quantities import FieldMap, TargetMeasure
-from autoscope.session.trade import Trade
 from autoscope.survey import Decision
 from autoscope.xray import EnergyAxis, atomic_mass
 
@@ -39,6 +47,7 @@ class SpectrumPlan:
         reading_s: seconds that the stage waits on each field while its frame is read.
         charged: whether the microscope's clock has to be told of that wait (a simulated one has).
         seed: of the draws.
+        limit_s: budget of live time; None: there is none.
     """
 
     rule: SequentialRule
@@ -48,6 +57,7 @@ class SpectrumPlan:
     reading_s: float
     charged: bool
     seed: int
+    limit_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +133,7 @@ class Spectroscopy:
         self.plan, self._measures, self._trade = plan, tuple(measures), trade
         self._make_model, self._make_identifier = model, identifier
         self._models: dict[EnergyAxis, tuple[ClassModel, Identifier]] = {}
-        self.names = tuple(names)
+        self.names, self._spent_s = tuple(names), 0.0
         self._image = ImageClasses(plan.groups, self.names)
         self._of = np.array([[name in members for name in self.names] for members in plan.members], bool)
 
@@ -139,11 +149,18 @@ class Spectroscopy:
             notes: of the recognition.
         """
         candidates = find_candidates(field, tuple(self.plan.groups), self.plan.min_feature_um)
-        drawn = self.draw(candidates, field.area_um2, weight / decision.propensity, decision.step)
+        drawn = self.draw(
+            candidates, field.area_um2, weight / decision.propensity, decision.step, decision.eds_price
+        )
         return Sight(field, candidates, *drawn, notes)
 
     def draw(
-        self, candidates: Sequence[Candidate], area_um2: float, weight: float, step: int
+        self,
+        candidates: Sequence[Candidate],
+        area_um2: float,
+        weight: float,
+        step: int,
+        price: float = 1.0,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
         """Priors, sizes, propensities and draws of a field's features, as `Sight` has them.
 
@@ -152,11 +169,18 @@ class Spectroscopy:
             area_um2: specimen area in the field.
             weight: a_i over the field's propensity.
             step: number of the field's visit; the same step gives the same draws.
+            price: what a second of spectra counts against one of visits.
         """
         prior = np.array([self._image.prior(c.image) for c in candidates]).reshape(-1, len(self.names)).T
-        sizes = np.array([[_size(m, c, area_um2) for c in candidates] for m in self._measures])
+        sizes = np.array(
+            [
+                [_size(m, c.diameter_um, c.area_um2, c.weight, area_um2) for c in candidates]
+                for m in self._measures
+            ]
+        )
         sizes = sizes.reshape(len(self._measures), len(candidates))
-        propensity = self._trade.probabilities(sizes, self._of @ prior, weight)
+        price = price * scarcity_price(self._spent_s, self.plan.limit_s, self.plan.rule.max_live_s)
+        propensity = self._trade.probabilities(sizes, self._of @ prior, weight, price)
         rng = component_rng(self.plan.seed, "trigger", step)
         return prior, sizes, propensity, rng.random(len(candidates)) < propensity
 
@@ -227,35 +251,50 @@ class Spectroscopy:
             elements={} if verdict is None else dict(verdict.elements),
         )  # fmt: skip
 
+    def _by_image(self, k: int, candidates: Sequence[CandidateRecord], area_um2: float) -> float:
+        """Value of a target on a field as the image alone tells it."""
+        measure, members = self._measures[k], self.plan.members[k]
+        return sum(
+            _size(measure, c.equivalent_diameter_um, c.area_um2, c.weight, area_um2)
+            * sum(c.prior.get(name, 0.0) for name in members)
+            for c in candidates
+        )
+
     def learn(
         self,
         weight: float,
-        departure: NDArray[np.float64],
-        variance: NDArray[np.float64],
+        predicted: NDArray[np.float64],
+        visit_s: float,
+        area_um2: float,
         candidates: Sequence[CandidateRecord],
     ) -> None:
         """Takes in a field that is done.
 
         Args:
             weight: a_i over the field's propensity.
-            departure: ``targets``, measured minus predicted.
-            variance: ``targets``, of the measured values.
+            predicted: ``targets``, what was predicted of it.
+            visit_s: seconds of the visit, travel included, without spectra.
+            area_um2: specimen area in the field.
             candidates: its features.
         """
-        self._trade.visited(weight, departure, variance)
+        by_image = np.array([self._by_image(k, candidates, area_um2) for k in range(len(self._measures))])
+        self._trade.visited(weight, by_image - predicted, visit_s + self.plan.reading_s)
         for record in candidates:
             if record.observed is not None:
                 self._image.learn(record.image, record.observed, record.propensity)
                 self._trade.counted(record.eds_live_s)
+                self._spent_s += record.eds_live_s
 
 
-def _size(measure: TargetMeasure, candidate: Candidate, area_um2: float) -> float:
+def _size(
+    measure: TargetMeasure, diameter_um: float, feature_um2: float, weight: float, area_um2: float
+) -> float:
     """What a feature adds to a target's value if it is of the target's class."""
-    if candidate.diameter_um < measure.min_feature_um:
+    if diameter_um < measure.min_feature_um:
         return 0.0
     if measure.target.quantity == "area_fraction":
-        return candidate.area_um2 / area_um2
-    return candidate.weight * UM2_PER_MM2 / area_um2
+        return feature_um2 / area_um2
+    return weight * UM2_PER_MM2 / area_um2
 
 
 def _elements(identifier: Identifier, counts: NDArray[np.int64]) -> dict[str, float]:

@@ -1,7 +1,11 @@
 """The stepping core, one decision in and one observation out."""
 
 from autoscope.core import Prediction
+from autoscope.survey.conditions import Conditions, Prices
 from autoscope.survey.correcting import ExpertCorrection, Lessons
+from autoscope.survey.design import DESIGN_OPTIONS, RULE, Controller, Design, Designed, proposal_of
+from autoscope.survey.design_view import DESIGN_OBSERVATION, design_masks, design_observation, possible
+from autoscope.survey.focus import FocusKeeper
 from autoscope.survey.grid import FieldGrid, lay_grid
 from autoscope.survey.protocols import (
     Batch,
@@ -26,14 +30,22 @@ from autoscope.survey.survey import Survey
 from autoscope.survey.table import FixedPredictor, TableSource
 
 __all__ = [
+    "DESIGN_OBSERVATION",
+    "DESIGN_OPTIONS",
+    "RULE",
     "Batch",
+    "Conditions",
+    "Controller",
     "Correction",
     "Decision",
+    "Design",
+    "Designed",
     "ExpertCorrection",
     "ExtraCost",
     "FieldGrid",
     "FieldSource",
     "FixedPredictor",
+    "FocusKeeper",
     "Lessons",
     "Offer",
     "Outcome",
@@ -41,6 +53,7 @@ __all__ = [
     "Policy",
     "Prediction",
     "Predictor",
+    "Prices",
     "Proposal",
     "QuantityState",
     "Slots",
@@ -49,7 +62,11 @@ __all__ = [
     "SurveyView",
     "TableSource",
     "Target",
+    "design_masks",
+    "design_observation",
     "lay_grid",
+    "possible",
+    "proposal_of",
     "run",
     "step",
 ]

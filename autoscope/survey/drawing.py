@@ -125,6 +125,7 @@ def fix_draw(
     weight: NDArray[np.float64],
     prediction: Prediction,
     targets: tuple[Target, ...],
+    bounded: tuple[bool, ...],
 ) -> tuple[Draw, ...]:
     """Everything of a draw that the estimates need, for each target; nothing of it may change later.
 
@@ -136,6 +137,8 @@ def fix_draw(
         weight: ``n``, a_i of the whole population.
         prediction: of every field.
         targets: what is asked.
+        bounded: for each target, whether bounds of the pseudo-value are wanted; they cost a pass over the
+            fields, and only the betting interval looks at them.
     """
     fields = units.unit(chosen)
     a = weight[units.fields]
@@ -148,8 +151,10 @@ def fix_draw(
     draws = []
     for k, target in enumerate(targets):
         least, most = target.measured_bounds
-        down = units.totals(a * (value[k] - least)) / chance
-        up = units.totals(a * (most - value[k])) / chance
+        down = up = np.inf
+        if bounded[k]:
+            down = float((units.totals(a * (value[k] - least)) / chance).max())
+            up = float((units.totals(a * (most - value[k])) / chance).max())
         draws.append(
             Draw(
                 step=step,
@@ -159,8 +164,8 @@ def fix_draw(
                 propensity=float(probability[chosen]),
                 predicted_rest=float(rest[k]),
                 remaining=len(units),
-                down=float(down.max()),
-                up=float(up.max()),
+                down=down,
+                up=up,
                 variance=max(float(variance[k]), TINY),
                 covering=covering,
                 fairness=fairness,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from autoscope.core import Prediction
 from autoscope.estimation import FirstPhase, Goal, Reading
+from autoscope.survey.conditions import Conditions, Prices
 from autoscope.survey.grid import FieldGrid
 
 
@@ -63,6 +64,14 @@ class Target:
             self.one_feature,
         )  # fmt: skip
 
+    def sampled(self, least_probability: float) -> Target:
+        """The same target where values are estimates from spectra on a sample, each by this chance or more.
+
+        They may lie outside of what is possible by as much as one over that chance.
+        """
+        span, factor = self.high - self.low, 1 / least_probability
+        return replace(self, measured=(self.low - factor * span, self.high + factor * span))
+
     def reported(self, mean: float) -> float:
         """What is reported when the mean over the fields is this."""
         if not self.reciprocal:
@@ -112,6 +121,8 @@ class SurveyView:
             relative one cannot be told yet. Empty: not said.
         exploration: share of the draw that the survey will make uniform.
         past: what came back.
+        prices: what the instrument's actions take.
+        conditions: how the last field was taken.
     """
 
     grid: FieldGrid
@@ -124,6 +135,8 @@ class SurveyView:
     wanted: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     exploration: float = 0.0
     past: Past = field(default_factory=no_past)
+    prices: Prices = field(default_factory=Prices)
+    conditions: Conditions = field(default_factory=Conditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +215,8 @@ class Proposal:
             ``groups`` or ``batch``.
         spread: ``targets x r``, the residual spread that the proposal reckons with, positive; None: the
             predictor's. The predicted variance of the draw, and so its weight in the estimate, comes from it.
+        refocus: whether the instrument is to focus before the first field of the draw, due or not.
+        eds_price: what a second of spectra counts against one of visits, where spectra are taken.
     """
 
     probability: NDArray[np.float64]
@@ -211,6 +226,8 @@ class Proposal:
     batch: Batch | None = None
     slots: Slots | None = None
     spread: NDArray[np.float64] | None = None
+    refocus: bool = False
+    eds_price: float = 1.0
 
 
 class Policy(Protocol):
@@ -257,6 +274,9 @@ class Decision:
         predicted_cost_s: travel and acquisition.
         reason: one sentence.
         last_of_draw: whether this field ends its draw.
+        visit_s: travel and frame alone.
+        refocus: whether the instrument is to focus before the frame, due or not.
+        eds_price: what a second of spectra on the field counts against one of visits.
     """
 
     step: int
@@ -268,6 +288,9 @@ class Decision:
     predicted_cost_s: float
     reason: str
     last_of_draw: bool
+    visit_s: float = 0.0
+    refocus: bool = False
+    eds_price: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,12 +303,16 @@ class Outcome:
         note: why it could not be measured, or anything else worth recording.
         variance: ``targets``, of values that are unbiased estimates of what the field holds; None: exact.
         extra_s: seconds that the field took beyond travel and frame, such as for spectra.
+        sharpness: of the last frames over that of the first ones after focusing; None: not known.
+        focus_age_s: how old the focus was; None: not known.
     """
 
     value: NDArray[np.float64] | None
     note: str = ""
     variance: NDArray[np.float64] | None = None
     extra_s: float = 0.0
+    sharpness: float | None = None
+    focus_age_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

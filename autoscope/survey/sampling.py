@@ -58,6 +58,8 @@ class Sampled:
         logged: ``k``, the propensities that the decision documents carry.
         actual: ``k``, the probabilities given the past.
         reason: why.
+        refocus: whether to focus before its first field.
+        eds_price: of spectra on its fields.
     """
 
     draws: tuple[Draw, ...]
@@ -65,6 +67,8 @@ class Sampled:
     logged: NDArray[np.float64]
     actual: NDArray[np.float64]
     reason: str
+    refocus: bool = False
+    eds_price: float = 1.0
 
 
 class Sampler:
@@ -80,13 +84,13 @@ class Sampler:
     def __init__(self, grid: FieldGrid, targets: tuple[Target, ...], exploration: float, seed: int) -> None:
         self._grid, self._targets, self._exploration, self._seed = grid, targets, exploration, seed
 
-    def prepare(self, step: int, view: SurveyView, prediction: Prediction, proposal: Proposal) -> Prepared:
+    def prepare(self, step: int, view: SurveyView, proposal: Proposal) -> Prepared:
         """Checks a proposal and, where it has slots, draws what is offered.
 
         Raises:
             EstimationError: the proposal would make the estimate wrong.
         """
-        believed = reckoned(prediction, proposal, view.remaining, step)
+        believed = reckoned(view.prediction, proposal, view.remaining, step)
         first = None
         if proposal.slots is not None:
             base = floored(proposal.probability, self._exploration, step)
@@ -94,12 +98,13 @@ class Sampler:
             first = offered(proposal, base, view.remaining, start, step)
         return Prepared(step, proposal, view.remaining, believed, view.cost_s, first)
 
-    def sample(self, prepared: Prepared, xy_um: tuple[float, float]) -> Sampled:
+    def sample(self, prepared: Prepared, xy_um: tuple[float, float], bounded: tuple[bool, ...]) -> Sampled:
         """Makes a draw.
 
         Args:
             prepared: by :meth:`prepare`.
             xy_um: where the stage will stand.
+            bounded: for each target, whether bounds of the pseudo-value are wanted.
 
         Raises:
             EstimationError: the proposal, or the choice between slots, would make the estimate wrong.
@@ -110,18 +115,22 @@ class Sampler:
         elif proposal.batch is not None:
             draws, actual, candidates = self._batch(prepared, xy_um)
         else:
-            draws, actual, candidates = self._unit(prepared)
+            draws, actual, candidates = self._unit(prepared, bounded)
         logged = actual if proposal.inclusion is None else np.full(len(actual), proposal.inclusion)
-        return Sampled(draws, candidates, logged, actual, proposal.reason)
+        return Sampled(
+            draws, candidates, logged, actual, proposal.reason, proposal.refocus, proposal.eds_price
+        )
 
-    def _unit(self, prepared: Prepared) -> tuple[tuple[Draw, ...], NDArray[np.float64], int]:
+    def _unit(
+        self, prepared: Prepared, bounded: tuple[bool, ...]
+    ) -> tuple[tuple[Draw, ...], NDArray[np.float64], int]:
         """Draws a field, or a group; returns it, its fields' probabilities, and how many had a chance."""
         step, proposal = prepared.step, prepared.proposal
         units = units_of(proposal, prepared.remaining, step)
         probability = floored(proposal.probability, self._exploration, step)
         chosen = pick(probability, component_rng(self._seed, "draw", step))
         draws = fix_draw(
-            step, units, probability, chosen, self._grid.weight, prepared.believed, self._targets
+            step, units, probability, chosen, self._grid.weight, prepared.believed, self._targets, bounded
         )
         actual = np.full(len(draws[0].fields), probability[chosen])
         return draws, actual, int(np.count_nonzero(probability))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from autoscope.core import EstimationError, Prediction
 from autoscope.estimation import QuantityTracker, check_values
 from autoscope.estimation.growing import GrowingTable
+from autoscope.survey.conditions import Conditions, Prices
 from autoscope.survey.drawing import check_prediction
 from autoscope.survey.grid import FieldGrid
 from autoscope.survey.protocols import (
@@ -30,7 +31,7 @@ from autoscope.survey.reporting import reported
 from autoscope.survey.sampling import Prepared, Sampler
 from autoscope.survey.spending import ExtraCost
 from autoscope.survey.statistics import Statistics
-from autoscope.survey.visits import OpenDraw, opened, with_values
+from autoscope.survey.visits import OpenDraw, known_values, opened, with_values
 
 _Array = TypeVar("_Array", bound=NDArray[Any])
 
@@ -54,6 +55,8 @@ class Survey:
         visit_s: seconds of a visit apart from travel.
         start_xy_um: where the stage stands when the survey begins.
         extra: what fields cost beyond that, where they do; it learns from the outcomes.
+        focus_s: seconds of an autofocus run, which policies may weigh.
+        spectrum_s: seconds of a spectrum beside its live time; None where no spectra are taken.
     """
 
     def __init__(
@@ -69,13 +72,18 @@ class Survey:
         visit_s: float,
         start_xy_um: tuple[float, float],
         extra: ExtraCost | None = None,
+        focus_s: float = 0.0,
+        spectrum_s: float | None = None,
     ) -> None:
         self._grid, self._targets, self._policy, self._predictor = grid, targets, policy, predictor
         exploration = statistics.exploration if policy.floored else 0.0
         self._exploration, self._sampler = exploration, Sampler(grid, targets, exploration, seed)
         self._tier = statistics.tier
         self._travel_s, self._visit_s, self._xy_um = travel_s, visit_s, start_xy_um
-        self._extra = extra
+        self._extra, self._extra_s = extra, 0.0
+        self._prices = Prices(travel_s, visit_s, focus_s, spectrum_s)
+        self._conditions = Conditions()
+        self._view: SurveyView | None = None
         self._free = np.ones(len(grid), bool)
         self._names = tuple(f"{target.quantity} of {target.class_name}" for target in targets)
         self._trackers = self._new_trackers()
@@ -124,6 +132,11 @@ class Survey:
     def exhausted(self) -> bool:
         """Whether every field of the population has been visited and observed."""
         return not self._pending and not self._unvisited()
+
+    @property
+    def all_decided(self) -> bool:
+        """Whether every field has been decided on; what is in flight may still have to be observed."""
+        return not self._unvisited()
 
     def states(self) -> tuple[QuantityState, ...]:
         """Where each target stands, on complete draws alone."""
@@ -177,9 +190,10 @@ class Survey:
         if not self._unvisited():
             return None
         if not self._open or self._open[-1].decided == len(self._open[-1].fields):
-            self._open.append(opened(self._sampler.sample(self._prepare(), self._xy_um)))
+            again = self._correction is not None  # with other values a tracker may bet for longer
+            bounded = tuple(again or tracker.bets for tracker in self._trackers)
+            self._open.append(opened(self._sampler.sample(self._prepare(), self._xy_um, bounded)))
             self._draws += 1
-            self._prepared = None
         return self._hand_out(self._open[-1])
 
     def offer(self) -> Offer | None:
@@ -220,7 +234,8 @@ class Survey:
             if self._extra is not None:
                 self._extra.observe(decision.predicted, outcome.extra_s)
         self._pending.popleft()
-        self._prepared = None
+        self._prepared = self._view = None
+        self._note(outcome)
         self._take(self._open[0], values, outcome.variance)
 
     def _take(
@@ -270,43 +285,52 @@ class Survey:
             EstimationError: the values are of other fields than came back, or outside the bounds of their
                 quantity. The survey is unchanged then.
         """
-        before, came_back = np.array(self._came_back.rows), self.observed
-        lost = np.isnan(before[:, -len(self._targets) :]).any(axis=1).tolist()
-        if [value is None for value in values] != lost:
-            raise EstimationError(
-                f"{len(values)} fields were measured again where {came_back} came back: each that was"
-                " measured needs its value again, and no other",
-                step=came_back,
-            )
-        fields = before[:, 0].astype(int).tolist()
-        known = [(f, np.asarray(v, float)) for f, v in zip(fields, values, strict=True) if v is not None]
-        low, high = zip(*(t.measured_bounds for t in self._targets), strict=True)
-        for field, value in known:
-            check_values(value, low, high, step=came_back, field=field, names=self._names)
+        before = np.array(self._came_back.rows)
+        known = known_values(before, values, self._targets)
         self._came_back = with_values((*self._closed, *self._open), before, values)
         self._trackers, self._predictor = self._new_trackers(), predictor
         for field, value in known:
             predictor.update(field, value)
         for draw in self._closed:
             self._track(draw)
-        self._prepared = self._checked = None
+        self._prepared = self._view = self._checked = None
 
     def _unvisited(self) -> bool:
         unfinished = bool(self._open) and self._open[-1].decided < len(self._open[-1].fields)
         return unfinished or bool(self._free.any())
 
-    def _prepare(self) -> Prepared:
-        """The next draw's proposal, and what is offered; the same until something is observed."""
-        if self._prepared is None:
-            step, prediction = self._draws + 1, self._predictor.predict()
+    def view(self) -> SurveyView:
+        """What the policy is shown at the next draw; the same until something is drawn or observed.
+
+        Raises:
+            EstimationError: the predictor returned something that would make the estimate wrong.
+        """
+        if self._view is None:
+            prediction = self._predictor.predict()
             if prediction is not self._checked:
-                check_prediction(prediction, self._targets, len(self._grid), step)
+                check_prediction(prediction, self._targets, len(self._grid), self._draws + 1)
                 self._checked = prediction
-            view = self._view(np.flatnonzero(self._free), prediction)
-            self._prepared = self._sampler.prepare(step, view, prediction, self._policy.propose(view))
+            self._view = self._viewed(np.flatnonzero(self._free), prediction)
+        return self._view
+
+    def _prepare(self) -> Prepared:
+        """The next draw's proposal, and what is offered; the same until something is drawn or observed."""
+        if self._prepared is None:
+            view = self.view()
+            self._prepared = self._sampler.prepare(self._draws + 1, view, self._policy.propose(view))
         return self._prepared
 
-    def _view(self, remaining: NDArray[np.intp], prediction: Prediction) -> SurveyView:
+    def _note(self, outcome: Outcome) -> None:
+        """Keeps how a field was taken."""
+        self._extra_s += outcome.extra_s
+        now, came_back = self._conditions, self.observed + 1
+        self._conditions = Conditions(
+            now.sharpness if outcome.sharpness is None else outcome.sharpness,
+            now.focus_age_s if outcome.focus_age_s is None else outcome.focus_age_s,
+            self._extra_s / came_back,
+        )
+
+    def _viewed(self, remaining: NDArray[np.intp], prediction: Prediction) -> SurveyView:
         readings = [tracker.reading for tracker in self._trackers]
         half_width = np.array(
             [
@@ -320,6 +344,7 @@ class Survey:
         return SurveyView(
             self._grid, _read_only(remaining), shown, _read_only(cost_s), self._draws,
             self._targets, _read_only(half_width), _read_only(wanted), self._exploration, self._past(),
+            self._prices, self._conditions,
         )  # fmt: skip
 
     def _past(self) -> Past:
@@ -339,12 +364,12 @@ class Survey:
         place = draw.decided
         field = int(draw.fields[place])
         predicted = np.array([fixed.predicted[place] for fixed in draw.sampled.draws])
-        cost_s = float(self._way_s(draw.fields[place : place + 1])[0])
-        if self._extra is not None:
-            cost_s += float(self._extra.seconds(predicted))
+        visit_s = float(self._way_s(draw.fields[place : place + 1])[0])
+        extra_s = 0.0 if self._extra is None else float(self._extra.seconds(predicted))
         draw.decided += 1
         self._steps += 1
         self._free[field] = False
+        self._prepared = self._view = None
         self._xy_um = float(self._grid.x_um[field]), float(self._grid.y_um[field])
         decision = Decision(
             step=self._steps,
@@ -353,9 +378,12 @@ class Survey:
             propensity=float(draw.sampled.logged[place]),
             candidates=draw.sampled.candidates,
             predicted=predicted,
-            predicted_cost_s=cost_s,
+            predicted_cost_s=visit_s + extra_s,
             reason=draw.sampled.reason,
             last_of_draw=draw.decided == len(draw.fields),
+            visit_s=visit_s,
+            refocus=draw.sampled.refocus and draw.decided == 1,
+            eds_price=draw.sampled.eds_price,
         )
         self._pending.append(decision)
         return decision

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from autoscope.core import EstimationError
+from autoscope.estimation import check_values
 from autoscope.estimation.growing import GrowingTable
+from autoscope.survey.protocols import Target
 from autoscope.survey.sampling import Sampled
 
 
@@ -42,6 +45,36 @@ def opened(sampled: Sampled) -> OpenDraw:
     """A draw of which nothing is observed yet."""
     shape = len(sampled.draws), len(sampled.draws[0].fields)
     return OpenDraw(sampled, np.zeros(shape), np.zeros(shape), np.zeros(shape[1], bool))
+
+
+def known_values(
+    came_back: NDArray[np.float64], values: Sequence[NDArray[np.float64] | None], targets: Sequence[Target]
+) -> list[tuple[int, NDArray[np.float64]]]:
+    """Each field that was measured with its other values, checked.
+
+    Args:
+        came_back: as for :func:`with_values`.
+        values: likewise.
+        targets: what is asked.
+
+    Raises:
+        EstimationError: the values are of other fields than came back, or outside their quantity's bounds.
+    """
+    count = len(came_back)
+    lost = np.isnan(came_back[:, -len(targets) :]).any(axis=1).tolist()
+    if [value is None for value in values] != lost:
+        raise EstimationError(
+            f"{len(values)} fields were measured again where {count} came back: each that was measured needs"
+            " its value again, and no other",
+            step=count,
+        )
+    fields = came_back[:, 0].astype(int).tolist()
+    known = [(f, np.asarray(v, float)) for f, v in zip(fields, values, strict=True) if v is not None]
+    low, high = zip(*(t.measured_bounds for t in targets), strict=True)
+    names = tuple(f"{t.quantity} of {t.class_name}" for t in targets)
+    for field, value in known:
+        check_values(value, low, high, step=count, field=field, names=names)
+    return known
 
 
 def with_values(

@@ -37,6 +37,17 @@ RECENT = 32
 LARGEST = 10.0
 """Observations are cut to plus or minus this."""
 
+OBSERVATIONS = (
+    "half-width", "share measured", "fields measured", "surprise", "stage speed", "settling time",
+    "frame time", "relative spread",
+    *(
+        f"{what} of slot {slot}"
+        for slot in range(SLOTS)
+        for what in ("presence", "prediction", "spread", "time", "distance")
+    ),
+)  # fmt: skip
+"""Names of the observations, in the order of the table."""
+
 Observation = NDArray[np.float32]
 MakePopulation = Callable[[np.random.Generator], Population]
 MakeInstrument = Callable[[np.random.Generator], InstrumentCosts]

@@ -37,3 +37,31 @@ def random_instrument(rng: np.random.Generator) -> InstrumentCosts:
         stage_settle_s=float(np.exp(rng.uniform(np.log(0.3), np.log(8.0)))),
         visit_s=float(np.exp(rng.uniform(np.log(0.8), np.log(12.0)))),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class SpectrumCosts:
+    """What visits and spectra cost, in seconds of the microscope's clock.
+
+    Attributes:
+        visit_s: of a visit without spectra, travel and frame included.
+        overhead_s: of a spectrum beside its live time.
+        live_s: live time of a spectrum, mean over the features.
+    """
+
+    visit_s: float
+    overhead_s: float
+    live_s: float
+
+
+def random_spectrum_costs(rng: np.random.Generator) -> SpectrumCosts:
+    """A spectrometer drawn at random, log-uniform; from beams that hop in no time to stages that must move.
+
+    Live times are those of a sequential stop between strong and weak beams (docs/measurements.md: 0.1 to
+    0.4 s at 100 pA, 2 s where the classes are alike).
+    """
+    return SpectrumCosts(
+        visit_s=float(np.exp(rng.uniform(np.log(2.0), np.log(15.0)))),
+        overhead_s=float(np.exp(rng.uniform(np.log(0.3), np.log(4.0)))),
+        live_s=float(np.exp(rng.uniform(np.log(0.1), np.log(5.0)))),
+    )

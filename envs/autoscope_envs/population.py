@@ -68,25 +68,44 @@ def embedded_population(rng: np.random.Generator, *, side: int = EMBEDDED_SIDE) 
     Returns:
         ``side²`` fields, one target.
     """
-    waves = _waves(rng, side)
+    waves = random_waves(rng, side)
     rare = rng.random() < 0.4
     if rare:
         values = 0.25 * np.maximum(waves - rng.uniform(0.8, 1.6), 0.0)
     else:
         values = rng.uniform(0.08, 0.25) + rng.uniform(0.02, 0.08) * waves
     values = np.clip(values + 0.01 * rng.standard_normal(values.shape), 0.0, 1.0).ravel()
-    explained = rng.uniform(0.1, 0.9)
-    spread = max(float(values.std()), 1e-3)
+    prediction = read_overview(rng, values, rng.uniform(0.1, 0.9), high=1.0, least_spread=1e-3)
+    name = "rare clusters" if rare else "common phase"
+    return Population(name, square_grid(side), values[None], prediction)
+
+
+def read_overview(
+    rng: np.random.Generator,
+    values: NDArray[np.float64],
+    explained: float,
+    *,
+    high: float,
+    least_spread: float,
+) -> Prediction:
+    """What an overview that explains a share of the variance between fields says of them; one target.
+
+    Args:
+        rng: of the episode.
+        values: ``fields``.
+        explained: the share, in (0, 1).
+        high: largest possible value; the lowest is 0.
+        least_spread: the predicted spread is at least this.
+    """
+    spread = max(float(values.std()), least_spread)
     noise = spread * np.sqrt((1 - explained) / explained)
     reading = values + noise * rng.standard_normal(values.size)
     value = values.mean() + explained * (reading - values.mean())
     size = np.full(values.size, spread * np.sqrt(1 - explained))
-    prediction = Prediction(np.clip(value, 0.0, 1.0)[None], np.maximum(size, 1e-3)[None])
-    name = "rare clusters" if rare else "common phase"
-    return Population(name, _square(side), values[None], prediction)
+    return Prediction(np.clip(value, 0.0, high)[None], np.maximum(size, least_spread)[None])
 
 
-def _waves(rng: np.random.Generator, side: int) -> NDArray[np.float64]:
+def random_waves(rng: np.random.Generator, side: int) -> NDArray[np.float64]:
     """``side x side``, unit variance: a sum of plane waves with a red spectrum, in one or all directions."""
     row, column = np.mgrid[0:side, 0:side] / side
     total = np.zeros((side, side))
@@ -101,6 +120,7 @@ def _waves(rng: np.random.Generator, side: int) -> NDArray[np.float64]:
     return np.asarray((total - total.mean()) / total.std())
 
 
-def _square(side: int) -> FieldGrid:
+def square_grid(side: int) -> FieldGrid:
+    """A square of fields."""
     box = Rectangle(0.0, 0.0, side * EMBEDDED_HFW_UM, side * EMBEDDED_HFW_UM)
     return lay_grid(box, [box], EMBEDDED_HFW_UM, EMBEDDED_HFW_UM)

@@ -2,10 +2,10 @@
 
 from autoscope_policies.active import Active, Greedy
 from autoscope_policies.designs import Proportional, Raster, Systematic, Uniform
-from autoscope_policies.registry import PLANNED, POLICIES, make_policy
+from autoscope_policies.registry import LEARNED, POLICIES, make_policy
 
 __all__ = [
-    "PLANNED",
+    "LEARNED",
     "POLICIES",
     "Active",
     "Greedy",

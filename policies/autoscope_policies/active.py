@@ -5,13 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from autoscope.core import ConfigurationError
-from autoscope.survey import Batch, Proposal, SurveyView
-from autoscope_policies.allocation import best_shape, reckoned_spread
+from autoscope.survey import Design, Proposal, SurveyView, proposal_of
+from autoscope.survey.allocation import best_shape, reckoned_spread
+from autoscope.survey.design import PILOT_FIELDS
 from autoscope_policies.fingerprint import fingerprint
-from autoscope_policies.hilbert import hilbert_order
-
-PILOT_FIELDS = 30
-"""Fields drawn uniformly before anything is believed (METHODS section 2)."""
 
 
 class Active:
@@ -19,7 +16,7 @@ class Active:
 
     a is the area weight, s the residual spread that is expected, c the seconds of travel and acquisition
     from here. After a uniform pilot the session's own residuals decide how far the predicted spread is to
-    be followed (:mod:`autoscope_policies.allocation`), so that a predictor that knows nothing costs little.
+    be followed (:mod:`autoscope.survey.allocation`), so that a predictor that knows nothing costs little.
     Several targets are joined by the root of the sum of their squares, each in units of its wanted
     half-width; one that is met counts no more.
 
@@ -50,20 +47,7 @@ class Active:
 
     def propose(self, view: SurveyView) -> Proposal:
         """Uniform during the pilot, then proportional to a s / sqrt(c)."""
-        remaining = view.remaining
-        batch = None
-        if self._batch > 1:
-            batch = Batch(self._batch, hilbert_order(view.grid.column[remaining], view.grid.row[remaining]))
-        if len(view.past) < self._pilot:
-            count = len(remaining)
-            reason = f"pilot: one of {count} remaining fields, all equally likely"
-            return Proposal(np.full(count, 1 / count), reason, batch=batch)
-        choice = best_shape(view, self._pilot)
-        cost_s = view.cost_s if batch is None else np.ones(len(remaining))
-        worth = view.grid.weight[remaining] * choice.shape.size[remaining] / np.sqrt(cost_s)
-        reason = f"variance taken away per second; residual spread as: {choice.shape.name}"
-        spread = reckoned_spread(view, choice)
-        return Proposal(worth / worth.sum(), reason, batch=batch, spread=spread)
+        return proposal_of(Design(batch=self._batch), view, self._pilot)
 
 
 class Greedy:

@@ -18,10 +18,10 @@ POLICIES: dict[str, Callable[..., Policy]] = {
     "active": Active,
     "greedy": Greedy,
 }
-"""Every policy that can be made, by name."""
+"""Every policy that can be made from parameters alone, by name."""
 
-PLANNED = ("learned",)
-"""Names that the configuration knows and that cannot be made yet."""
+LEARNED = "learned"
+"""The policy that is made from the weights of a trained network."""
 
 
 def make_policy(kind: str, **options: float | int | str) -> Policy:
@@ -29,24 +29,34 @@ def make_policy(kind: str, **options: float | int | str) -> Policy:
 
     Args:
         kind: ``"uniform"`` and the like.
-        options: the policy's own parameters.
+        options: the policy's own parameters; ``weights`` of a learned one.
 
     Raises:
-        ConfigurationError: the kind or an option is unknown, or the policy is not built yet.
+        ConfigurationError: the kind or an option is unknown, or a learned policy has no weights.
+        ModelError: the weights cannot be used, or were trained for something else.
     """
-    if kind in PLANNED:
-        raise ConfigurationError(
-            f"policy.kind = {kind!r} is not built yet; choose one of {', '.join(POLICIES)}"
-        )
-    if kind not in POLICIES:
-        known = (*POLICIES, *PLANNED)
-        raise ConfigurationError(
-            f"policy.kind = {kind!r} is unknown{nearest(kind, known)}; it is one of {', '.join(POLICIES)}"
-        )
-    known_options = list(inspect.signature(POLICIES[kind]).parameters)
+    maker = _maker(kind)
+    known_options = list(inspect.signature(maker).parameters)
     unknown = [name for name in options if name not in known_options]
     if unknown:
         raise ConfigurationError(
             *(f"policy.{name} is unknown for {kind!r}{nearest(name, known_options)}" for name in unknown)
         )
-    return POLICIES[kind](**options)
+    if kind == LEARNED and not options.get("weights"):
+        raise ConfigurationError(
+            f"policy.kind = {kind!r} needs policy.weights = a file that 'autoscope train' wrote"
+        )
+    return maker(**options)
+
+
+def _maker(kind: str) -> Callable[..., Policy]:
+    if kind in POLICIES:
+        return POLICIES[kind]
+    if kind == LEARNED:
+        from autoscope_policies.learned import Learned
+
+        return Learned
+    known = (*POLICIES, LEARNED)
+    raise ConfigurationError(
+        f"policy.kind = {kind!r} is unknown{nearest(kind, known)}; it is one of {', '.join(known)}"
+    )

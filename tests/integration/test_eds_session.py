@@ -4,16 +4,35 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tomli_w
 
+from autoscope.app.build import imaging
 from autoscope.app.cli import main
 from autoscope.app.loading import load_config
-from autoscope.app.running import resume_session, run_session
+from autoscope.app.planning import plan_session
+from autoscope.app.running import check, resume_session, run_session
+from autoscope.app.truth import TruthMeasurer
+from autoscope.core import Frame
+from autoscope.epics import default_pvs
 from autoscope.microscope import Microscope
-from autoscope.records import CandidatesDocument, Census, SpectrumDocument, open_session
+from autoscope.perception.look import Look
+from autoscope.records import (
+    CandidatesDocument,
+    Census,
+    FrameDocument,
+    LookDocument,
+    ObservationDocument,
+    SpectrumDocument,
+    open_session,
+)
+from autoscope.session import Measurement
 from autoscope_simulators import write_specimen
 from autoscope_simulators.synthetic import generate
 
@@ -139,11 +158,117 @@ def test_a_session_that_died_among_its_spectra_ends_as_if_it_had_not(
     assert found[0] == found[1]
 
 
+@pytest.fixture
+def unfamiliar() -> Iterator[None]:
+    """Every seventh field is foreign at both looks; two after each only at the first."""
+    measure: Callable[..., Measurement] = TruthMeasurer.measure
+    first_s: dict[int, float] = {}
+
+    def looked(self: TruthMeasurer, frame: Frame, field: int) -> Measurement:
+        again = frame.time_s != first_s.setdefault(field, frame.time_s)
+        look = Look("familiar", 0.5)
+        if field % 7 == 0:
+            look = Look("foreign", 3.0, "empty")
+        elif field % 7 == 2 and not again:
+            look = Look("suspicious", 1.2, "defocus")
+        return replace(measure(self, frame, field), look=look)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TruthMeasurer, "measure", looked)
+        yield
+
+
+def test_unfamiliar_fields_are_taken_again_before_their_spectra_and_foreign_ones_are_lost(
+    unfamiliar: None, config: Path, tmp_path: Path
+) -> None:
+    result = run_session(load_config(config, ["budget.frames=69"]), tmp_path / "session")
+    documents = open_session(tmp_path / "session").documents()
+    values = {d.field: d.value for d in documents if isinstance(d, ObservationDocument)}
+    looks = [(d.field, d.action) for d in documents if isinstance(d, LookDocument)]
+    frames = [d.field for d in documents if isinstance(d, FrameDocument) and d.purpose == "field"]
+    with_candidates = {d.field for d in documents if isinstance(d, CandidatesDocument)}
+    foreign, again = ({field for field in values if field % 7 == k} for k in (0, 2))
+    assert len(foreign) >= 3 and len(again) >= 3
+    assert {field for field, value in values.items() if value is None} == foreign
+    assert with_candidates == values.keys() - foreign
+    twice = {field for field in frames if frames.count(field) == 2}
+    assert (foreign | again) - twice <= {frames[-1]}  # no frame was left of the budget for that one
+    assert twice <= foreign | again
+    assert {field for field, action in looks if action == "worst case"} == foreign
+    assert {field for field, action in looks if action == "taken again"} == again & twice
+    assert {q.fields_lost for q in result.quantities} == {len(foreign)}
+    spectra = {d.field: d.seq for d in documents if isinstance(d, SpectrumDocument)}
+    last_frame = {d.field: d.seq for d in documents if isinstance(d, FrameDocument)}
+    assert all(seq > last_frame[field] for field, seq in spectra.items())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [2, 5])
+def test_a_session_with_second_looks_that_died_among_its_spectra_ends_as_if_it_had_not(
+    number: int, unfamiliar: None, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test_a_session_that_died_among_its_spectra_ends_as_if_it_had_not(number, config, tmp_path, monkeypatch)
+
+
 def test_the_live_budget_holds(config: Path, tmp_path: Path) -> None:
-    result = run_session(load_config(config, ["budget.eds_live_s=1.2"]), tmp_path / "session")
+    result = run_session(load_config(config, ["budget.eds_live_s=1.0"]), tmp_path / "session")
     assert result.finish_reason == "budget_spent"
+    assert result.spent.eds_live_s <= 1.0
+    assert any("budget eds_live_s" in w and "the limit is 1 s" in w for w in result.warnings)
+
+
+@pytest.mark.slow
+def test_scarce_live_time_makes_spectra_rarer_and_suffices(config: Path, tmp_path: Path) -> None:
+    """Unlimited, the same session spends 1.8 s; with 1.2 s of which any spectrum may take 1 it ends well."""
+    chances = []
+    for name, overrides in (("free", []), ("scarce", ["budget.eds_live_s=1.2"])):
+        result = run_session(load_config(config, overrides), tmp_path / name)
+        assert result.finish_reason == "targets_reached"
+        documents = open_session(tmp_path / name).documents()
+        fields = [d.candidates for d in documents if isinstance(d, CandidatesDocument)]
+        chances.append([c.propensity for candidates in fields for c in candidates])
     assert result.spent.eds_live_s <= 1.2
-    assert any("budget eds_live_s" in w and "the limit is 1.2 s" in w for w in result.warnings)
+    assert sum(chances[1]) / len(chances[1]) < 0.7 * sum(chances[0]) / len(chances[0])
+    assert min(chances[1]) == 0.05
+
+
+def test_the_plan_foretells_spectra(config: Path) -> None:
+    overrides = ["microscope.timing.stage_settle_s=1.0", "eds.max_live_s=2.0", "budget.eds_live_s=3.0"]
+    with check(load_config(config, overrides)) as checked:
+        plan, scope = plan_session(checked), checked.microscope
+        hop_s = float(scope.predict_travel_s(np.array([3 * 25.6]))[0])
+        frame_s, overhead_s = (
+            scope.predict_image_s(imaging(checked.config.imaging.reference)),
+            scope.predict_spectrum_s(0),
+        )
+    # one inclusion on a field, its class nine in ten sure; 0.2 s each are expected, and 0.2 s to read a frame
+    chance = np.sqrt(0.9 * 0.1 * (hop_s + frame_s + 0.2) / (overhead_s + 0.2))
+    p50, p90 = (max(getattr(t, name) for t in plan.targets) for name in ("fields_p50", "fields_p90"))
+    assert plan.spectra_per_field == pytest.approx(chance)
+    assert plan.eds_live_s == pytest.approx(p50 * chance * 0.2)
+    assert plan.eds_live_p90_s == pytest.approx(p90 * min(chance * 0.5 / 0.3, 1.0) * 0.2)
+    assert plan.seconds_per_field > frame_s + 0.2 + chance * (overhead_s + 0.2)
+    assert any("budget.eds_live_s allows 3 s" in warning for warning in plan.warnings)
+    with check(load_config(config, ["eds.enabled=false"])) as checked:
+        assert plan_session(checked).eds_live_s == 0
+
+
+def test_an_instrument_without_what_spectra_need_is_refused_before_it_is_called(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = tomllib.loads(default_pvs())
+    del document["spectrum"], document["scan"]["spot_x"]
+    (tmp_path / "sem.toml").write_text(tomli_w.dumps(document))
+    session = SESSION.replace('kind = "simulated"', 'kind = "epics"\nprefix = "Nobody:"')
+    session = session.replace('specimen = "{specimen}"', 'pv_map = "sem.toml"').replace(
+        'kind = "truth"', 'kind = "threshold"\nclasses = ["matrix", "oxide"]'
+    )
+    (tmp_path / "session.toml").write_text(session)
+    assert main(["run", str(tmp_path / "session.toml"), "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    for problem in ("has no table [spectrum]", "has no scan.spot_x", "'sulphide' is neither"):
+        assert problem in said
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

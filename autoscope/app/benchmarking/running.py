@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +17,13 @@ from autoscope.app.benchmarking.scoring import Row, Scored, row_json, score
 from autoscope.app.benchmarking.summary import Summary, summarise
 from autoscope.app.benchmarking.tabulating import Announce, Problem, problems_of
 from autoscope.app.benchmarking.unseen import read_cards, reader_card
-from autoscope.core import AutoscopeError
+from autoscope.app.scaling import map_over
 from autoscope.perception.overview_card import shipped_reader
 
 SCHEMA = "autoscope.benchmark/1"
 TABLES = "tables"
 BATCH = 5
 """Episodes that a process runs before it reports."""
-THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 Advance = Callable[[int, int, str], None]
 """Told how many episodes are done, of how many, and what was run last."""
@@ -74,6 +67,7 @@ def run_benchmark(
     folder: Path,
     *,
     jobs: int,
+    ray: str | None = None,
     advance: Advance | None = None,
     announce: Announce | None = None,
 ) -> Benchmark:
@@ -83,6 +77,7 @@ def run_benchmark(
         config: what to compare.
         folder: of finished episodes and cached tables.
         jobs: processes; 1 runs everything in this one.
+        ray: address of a Ray cluster that runs the episodes instead.
         advance: told of progress.
         announce: told of what takes a while before the first episode.
 
@@ -101,10 +96,10 @@ def run_benchmark(
     total = count * len(cells)
     tell = advance or _still
     tell(done, total, "" if not done else "from the call before")
-    for batch, episodes in _episodes(_missing(cells, ledger, count), jobs):
+    for (cell, _), episodes in map_over(_run, _missing(cells, ledger, count), jobs=jobs, ray=ray):
         ledger.add(episodes)
         done += len(episodes)
-        tell(done, total, f"{batch.specimen}, {batch.policy.name}, {batch.tier}")
+        tell(done, total, f"{cell.specimen}, {cell.policy.name}, {cell.tier}")
     tables = {problem.name: problem.table for problem in problems}
     scored = tuple(
         Scored(cell, tuple(ledger.of(cell.key, count).values()), tables[cell.specimen]) for cell in cells
@@ -160,52 +155,9 @@ def _missing(cells: Sequence[Cell], ledger: Ledger, count: int) -> list[Batch]:
     return batches
 
 
-def _episodes(batches: Sequence[Batch], jobs: int) -> Iterator[tuple[Cell, list[Episode]]]:
-    """Runs batches and yields them as they finish."""
-    if jobs == 1 or len(batches) < 2:
-        for cell, numbers in batches:
-            yield cell, run_episodes(cell, numbers)
-        return
-    context = multiprocessing.get_context("spawn")
-    with _one_thread_each(), ProcessPoolExecutor(min(jobs, len(batches)), context) as pool:
-        try:
-            yield from _drain(pool, iter(batches), waiting=2 * jobs)
-        except BrokenProcessPool as error:
-            raise AutoscopeError(
-                "a process of the benchmark was killed (out of memory?); what was finished is kept:"
-                " run the same command again to go on, with fewer --jobs"
-            ) from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _drain(
-    pool: ProcessPoolExecutor, batches: Iterator[Batch], waiting: int
-) -> Iterator[tuple[Cell, list[Episode]]]:
-    """Keeps a few batches queued: an interrupted benchmark has little to wait for."""
-    running: dict[Future[list[Episode]], Cell] = {}
-    while True:
-        for cell, numbers in islice(batches, waiting - len(running)):
-            running[pool.submit(run_episodes, cell, numbers)] = cell
-        if not running:
-            return
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            yield running.pop(future), future.result()
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Processes that are started in here compute with one thread each."""
-    before = {name: os.environ.get(name) for name in THREAD_LIMITS}
-    os.environ.update(dict.fromkeys(THREAD_LIMITS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+def _run(batch: Batch) -> list[Episode]:
+    cell, numbers = batch
+    return run_episodes(cell, numbers)
 
 
 def to_text(benchmark: Benchmark) -> str:

@@ -36,6 +36,10 @@ class SurveyCosts:
     start_xy_um: tuple[float, float]
     focus_every_s: float
 
+    def travel_s(self, distance_um: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Seconds of stage moves of these lengths, settling included."""
+        return self.timing.travel_s(distance_um)
+
     def beam_time_s(self, visits_s: float) -> float:
         """The microscope's clock at the end, when the visits took so long: overview and focus included."""
         spent_s = self.overview_s + visits_s

@@ -79,7 +79,11 @@ def print_plan(plan: SessionPlan) -> None:
     )
     table.add_row("finishes after", f"{clock(plan.finish_p50_s)} (p50), {clock(plan.finish_p90_s)} (p90)")
     table.add_row("dose", f"{plan.dose_e_per_nm2:.3g} e/nm2 where a field lies in the overview")
-    table.add_row("EDS live time", f"{plan.eds_live_s:g} s")
+    if plan.eds_live_s > 0:
+        live = f"{plan.eds_live_s:.0f} s (p50), {plan.eds_live_p90_s:.0f} s (p90)"
+        table.add_row("EDS live time", f"{live}, {plan.spectra_per_field:.2g} spectra on a field")
+    else:
+        table.add_row("EDS live time", "none")
     table.add_row("the budget pays for", f"{plan.fields_affordable} fields")
     console.print(table)
     for t in plan.targets:

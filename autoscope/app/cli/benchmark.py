@@ -24,17 +24,23 @@ JSON, PAGE = "benchmark.json", "benchmark.html"
 
 
 def run(options: argparse.Namespace) -> int:
-    """Compares policies, writes the page, prints the table."""
+    """Compares policies, writes the page, prints the table; with a ``[gate]``, the gate."""
+    from autoscope.app.gating.config import is_gate
+
+    folder: Path = options.out or Path("benchmark-results") / options.config.stem
+    if folder.exists() and not folder.is_dir():
+        raise ConfigurationError(f"{folder} exists and is not a folder: choose another --out")
+    if is_gate(options.config):
+        from autoscope.app.cli import gate
+
+        return gate.run(options, folder)
     from autoscope.app.benchmarking.config import load_benchmark
     from autoscope.app.benchmarking.page import render_page
     from autoscope.app.benchmarking.running import to_text
     from autoscope.records import replace_file
 
     config = load_benchmark(options.config, options.episodes)
-    folder: Path = options.out or Path("benchmark-results") / options.config.stem
-    if folder.exists() and not folder.is_dir():
-        raise ConfigurationError(f"{folder} exists and is not a folder: choose another --out")
-    benchmark = _run(config, folder, options.jobs or os.cpu_count() or 1, quiet=options.json)
+    benchmark = _run(config, folder, options)
     replace_file(folder / JSON, to_text(benchmark))
     replace_file(folder / PAGE, render_page(benchmark))
     if options.json:
@@ -44,11 +50,12 @@ def run(options: argparse.Namespace) -> int:
     return OK
 
 
-def _run(config: BenchmarkConfig, folder: Path, jobs: int, *, quiet: bool) -> Benchmark:
+def _run(config: BenchmarkConfig, folder: Path, options: argparse.Namespace) -> Benchmark:
     from autoscope.app.benchmarking.running import run_benchmark
 
-    console = Console(stderr=True, quiet=quiet)
-    with WorkBar("episodes", quiet=quiet) as bar:
+    jobs = options.jobs or os.cpu_count() or 1
+    console = Console(stderr=True, quiet=options.json)
+    with WorkBar("episodes", quiet=options.json) as bar:
 
         def advance(done: int, total: int, last: str) -> None:
             bar.update(done, total, escape(f"{done} of {total}{', ' if last else ''}{last}"))
@@ -57,7 +64,9 @@ def _run(config: BenchmarkConfig, folder: Path, jobs: int, *, quiet: bool) -> Be
             console.print(message, markup=False, soft_wrap=True)
 
         try:
-            return run_benchmark(config, folder, jobs=jobs, advance=advance, announce=announce)
+            return run_benchmark(
+                config, folder, jobs=jobs, ray=options.ray, advance=advance, announce=announce
+            )
         except KeyboardInterrupt:
             announce("what was finished is kept: the same command goes on from here")
             raise

@@ -18,8 +18,8 @@ from autoscope.app.cli.segment import parsers as segment
 def add_all(subparsers: Any) -> None:
     """Adds every command to the parser."""
     for add in (
-        _run, _plan, _report, _specimen, segment.add, classify.add, _benchmark, _serve, labels.add, _ioc,
-        _doctor,
+        _run, _plan, _report, _replay, _specimen, segment.add, classify.add, _train, _benchmark, _serve,
+        labels.add, _ioc, _doctor,
     ):  # fmt: skip
         add(subparsers)
 
@@ -59,6 +59,22 @@ def _report(subparsers: Any) -> None:
     new.add_argument(
         "--explain", nargs="+", default=[], metavar="FIELD",
         help="show what the model looked at on these fields; 'influential': those that moved the answer most",
+    )  # fmt: skip
+
+
+def _replay(subparsers: Any) -> None:
+    new = _new(
+        subparsers,
+        "replay",
+        "Say what another policy would have done on what a session recorded. Touches nothing.",
+        "replay:run",
+    )
+    new.add_argument("folder", type=Path, metavar="DIR")
+    new.add_argument("--policy", required=True, metavar="NAME", help="uniform, active, learned, ...")
+    new.add_argument("--weights", type=Path, metavar="FILE", help="of a learned policy")
+    new.add_argument(
+        "--option", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
+        help="the policy's own parameters, as in batch=4",
     )  # fmt: skip
 
 
@@ -104,6 +120,26 @@ def _specimen(subparsers: Any) -> None:
     new.add_argument("--config", type=Path, required=True, metavar="CONFIG")
 
 
+def _train(subparsers: Any) -> None:
+    new = _new(subparsers, "train", "Train a policy in simulation.", "train:run")
+    new.add_argument(
+        "config", type=Path, metavar="CONFIG", help="a TOML training, as configs/train_survey.toml"
+    )
+    new.add_argument("--out", type=Path, metavar="DIR", help="results (default: trained-policies/NAME)")
+    new.add_argument("--seed", type=_seed, metavar="N", help="train with this seed alone")
+    new.add_argument("--steps", type=_positive, metavar="N", help="replaces the configuration's")
+    new.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY.PATH=VALUE",
+        help="replaces a value, as in training.ppo.batch=128",
+    )  # fmt: skip
+    new.add_argument(
+        "--resume", action="store_true", help="go on with the training that is kept in the folder"
+    )
+    new.add_argument(
+        "--jobs", type=_positive, metavar="N", help="seeds that are trained at once (default: one a core)"
+    )
+
+
 def _benchmark(subparsers: Any) -> None:
     new = _new(
         subparsers,
@@ -119,6 +155,7 @@ def _benchmark(subparsers: Any) -> None:
         "--out", type=Path, metavar="DIR", help="results and cache (default: benchmark-results/NAME)"
     )
     new.add_argument("--jobs", type=_positive, metavar="N", help="processes (default: one for each core)")
+    new.add_argument("--ray", metavar="ADDRESS", help="run on a Ray cluster; auto: the one of this machine")
 
 
 def _serve(subparsers: Any) -> None:

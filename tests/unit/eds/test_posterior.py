@@ -171,3 +171,51 @@ def test_errors_after_a_sequential_stop_are_as_rare_as_promised(model: ClassMode
             wrong += measure_sequentially(source, model, rule).posterior.best != named.name
             n += 1
     assert wrong / n <= 0.05  # nominal 0.01; 108 cases
+
+
+def test_a_taught_class_is_what_its_spectra_show(model: ClassModel) -> None:
+    """Two classes that first principles take for one: alumina on steel, and the same with a little Mn."""
+    rng = np.random.default_rng(3)
+    plain, with_mn = (rate({"Al": 2, "O": 3, "Mn": mn}, 0.7) for mn in (0.0, 0.25))
+    spectra = {"alumina": rng.poisson(plain * 20, (40, AXIS.channels)),
+               "spinel": rng.poisson(with_mn * 20, (20, AXIS.channels))}  # fmt: skip
+    taught = model.taught(spectra)
+    tested = [
+        (name, rng.poisson(r)) for name, r in (("alumina", plain), ("spinel", with_mn)) for _ in range(40)
+    ]
+    before, after = (np.mean([m.posterior(c).best == name for name, c in tested]) for m in (model, taught))
+    assert before < 0.7 < 0.95 < after
+    assert taught.posterior(rng.poisson(rate(TYPICAL["MnS"]) * 0.5)).best == "MnS"  # the others stay
+
+
+def test_what_is_learnt_is_the_mean_likelihood_over_the_spectra() -> None:
+    """By hand, on two windows' worth: shares shrunk by 500 counts to the class mean, prior by frequency."""
+    names = ("alumina", "MnS")
+    model = ClassModel([c for c in shipped_classes() if c.name in names], AXIS, unknown_prior=1e-9)
+    peak = {"Al": np.argmin(np.abs(AXIS.energies_ev - 1487)), "S": np.argmin(np.abs(AXIS.energies_ev - 2307))}
+    rows = np.zeros((3, AXIS.channels), int)
+    rows[0, peak["Al"]], rows[1, [peak["Al"], peak["S"]]], rows[2, peak["S"]] = 1000, (500, 500), 1000
+    taught = model.taught({"alumina": rows[:2], "MnS": rows[2:]})
+    counts = np.zeros(AXIS.channels, int)
+    counts[peak["Al"]], counts[peak["S"]] = 1, 2
+    # alumina: (1000 + 500 * 0.75) / 1500 = 0.9167 and (500 + 375) / 1500 = 0.5833 of aluminium; MnS: none
+    alumina = np.mean([a * (1 - a) ** 2 for a in (0.916667, 0.583333)])
+    bins = len(model._edges) - 1
+    dark = 1e-4 / bins
+    found = taught.posterior(counts)
+    assert found.of("MnS") / found.of("alumina") == pytest.approx(dark / 2 / alumina, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("spectra", "said"),
+    [
+        ({"quartz": np.ones((2, 1024), int)}, "there is no class 'quartz'"),
+        ({"MnS": np.ones((2, 9), int)}, r"array of \(2, 9\), not of spectra x 1024"),
+        ({"MnS": np.zeros((2, 1024), int)}, "without counts"),
+    ],
+)
+def test_spectra_that_teach_nothing_are_refused(
+    model: ClassModel, spectra: dict[str, np.ndarray], said: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        model.taught(spectra)

@@ -245,3 +245,30 @@ def test_a_server_that_dies_in_the_middle_of_a_scan_is_a_lost_connection(own: An
     with pytest.raises(DisconnectedError):
         microscope.close()
     assert time.monotonic() - began_s < 20.0
+
+
+def test_a_server_that_dies_while_its_channels_are_taken_over_is_named(
+    quick: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library then asks a channel that it counts as connected for a type that it does not have."""
+    from autoscope.epics import channels as module
+
+    library = module.channel_access()
+
+    class Dying:
+        ca = library.ca
+        given_up: list[str] = []  # noqa: RUF012
+
+        class PV:
+            def __init__(self, name: str, **ignored: object) -> None:
+                if name.endswith("second"):
+                    raise TypeError("'>' not supported between instances of 'str' and 'int'")
+                self.pvname = name
+
+            def disconnect(self) -> None:
+                Dying.given_up.append(self.pvname)
+
+    monkeypatch.setattr(module, "channel_access", lambda: Dying)
+    with pytest.raises(DisconnectedError, match=r"b \(Q:second\) was lost while it was being connected"):
+        Channels({"a": "Q:first", "b": "Q:second"})
+    assert Dying.given_up == ["Q:first"]

@@ -62,3 +62,10 @@ def test_what_may_be_left_out_may_be_left_out() -> None:
         del document[key]
     names = PVMap.model_validate(document).names("")
     assert not any(key.startswith(("focus", "spectrum", "health", "simulation")) for key in names)
+
+
+def test_what_spectra_need_is_named() -> None:
+    document = shipped()
+    assert PVMap.model_validate(document).missing_for_spectra == ()
+    del document["spectrum"], document["scan"]["spot_y"]
+    assert PVMap.model_validate(document).missing_for_spectra == ("spectrum", "scan.spot_y")

@@ -8,10 +8,10 @@ import pytest
 
 from autoscope.core import ConfigurationError, Prediction, Rectangle
 from autoscope.survey import SurveyView, Target, lay_grid
+from autoscope.survey.allocation import best_shape, importance, shapes
+from autoscope.survey.hilbert import hilbert_order
 from autoscope.survey.protocols import Past
 from autoscope_policies import make_policy
-from autoscope_policies.allocation import best_shape, importance, shapes
-from autoscope_policies.hilbert import hilbert_order
 
 
 def make_view(value, spread, *, past=40, residual=None, cost_s=None, seed=0, half_width=0.03):

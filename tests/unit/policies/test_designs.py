@@ -138,7 +138,7 @@ def test_hashes_tell_policies_and_parameters_apart():
     ("kind", "options", "message"),
     [
         ("unifrom", {}, "did you mean 'uniform'"),
-        ("learned", {}, "'learned' is not built yet"),
+        ("learned", {}, "'learned' needs policy.weights"),
         ("systematic", {"field_per_grid": 3}, "did you mean 'fields_per_grid'"),
         ("systematic", {"fields_per_grid": 0}, "policy.fields_per_grid = 0 must be 1 or more"),
     ],

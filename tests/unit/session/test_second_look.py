@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autoscope.core import BudgetError, InstrumentError
+from autoscope.core import BudgetError, InstrumentError, Rectangle
 from autoscope.perception.look import Look
+from autoscope.session import FieldMap
 from autoscope.session.measurer import Measurement
 from autoscope.session.second_look import Again, SecondLook
 
@@ -61,7 +62,8 @@ class Looks:
     def measure(self, frame: str, number: int) -> Measurement:
         first = frame == "first"
         value = np.array([0.1 if first else 0.2])
-        return Measurement(np.zeros((2, 2), np.uint8), value, look=self.first if first else self.second)
+        seen = FieldMap(np.zeros((2, 2), np.uint8), ("steel",), 100.0, None, Rectangle(0, 0, 1, 1), 1.0)
+        return Measurement(seen, value, look=self.first if first else self.second)
 
 
 def settle(stage: Stage, looks: Looks, unfamiliar: str = "worst_case", again: Again | None = None) -> Any:

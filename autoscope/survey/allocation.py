@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscope.survey import SurveyView
+from autoscope.survey.protocols import SurveyView
 
 LEAST_LEVEL = 0.1
 """What is added to a predicted value, in units of its mean, where it stands for a spread: an empty field
@@ -37,13 +37,17 @@ class Shape:
     size: NDArray[np.float64]
 
 
-def importance(view: SurveyView) -> NDArray[np.float64]:
+def importance(view: SurveyView, urgency: float = 2.0) -> NDArray[np.float64]:
     """``targets`` multipliers lambda_k of the targets' variances in the joint one; they sum to 1 when scaled.
 
-    lambda_k = (h_k / H_k)² / H_k², with h the present and H the wanted half-width: variances count in
+    lambda_k = (h_k / H_k)^urgency / H_k², with h the present and H the wanted half-width: variances count in
     units of what is wanted, and the target that is furthest from done, which decides when the survey ends,
     counts most. A target that is met counts nothing while others are not. Before there are intervals, all
     count alike, in units of their predicted spread.
+
+    Args:
+        view: what is known.
+        urgency: 0: all targets that are not met count alike.
     """
     scale: NDArray[np.float64] = 1 / np.maximum((view.prediction.spread**2).mean(axis=1), 1e-300)
     if len(view.targets) == 1:
@@ -55,11 +59,11 @@ def importance(view: SurveyView) -> NDArray[np.float64]:
     lag = view.half_width / wanted
     if (lag > 1).any():
         lag = np.where(lag > 1, lag, 0.0)
-    return np.asarray(lag**2 / wanted**2)
+    return np.asarray((lag > 0) * lag**urgency / wanted**2)
 
 
 def shapes(view: SurveyView, multipliers: NDArray[np.float64]) -> tuple[Shape, ...]:
-    """The shapes that compete: none, the predictor's spread, and the predicted value, each at two powers.
+    """The shapes that compete with none: the predictor's spread and the predicted value, each at two powers.
 
     The predicted value stands for the spread where counts or areas scatter the more the more there is
     (Poisson: power one half; gamma: one).
@@ -75,10 +79,11 @@ def shapes(view: SurveyView, multipliers: NDArray[np.float64]) -> tuple[Shape, .
     ):
         if np.ptp(squares) <= 1e-6 * squares.max():
             continue
-        for power in EXPONENTS:
-            size = squares ** (power / 2)
+        root = np.sqrt(squares)
+        sizes = (np.sqrt(root), root.mean()), (root, squares.mean())
+        for power, (size, mean_square) in zip(EXPONENTS, sizes, strict=True):
             label = name if power == 1 else f"{name} to the power {power:g}"
-            found.append(Shape(label, size / np.sqrt(np.mean(size**2))))
+            found.append(Shape(label, size / np.sqrt(mean_square)))
     return tuple(found)
 
 
@@ -96,7 +101,7 @@ class Choice:
     level: float
 
 
-def best_shape(view: SurveyView, pilot: int) -> Choice:
+def best_shape(view: SurveyView, pilot: int, urgency: float = 2.0) -> Choice:
     """The shape whose distribution would have had the smallest variance on what came back.
 
     For each shape, the variance of a draw from it is estimated from the past draws by inverse propensities:
@@ -106,8 +111,9 @@ def best_shape(view: SurveyView, pilot: int) -> Choice:
     Args:
         view: what is known.
         pilot: how many first fields were drawn before the predictor had learned.
+        urgency: how much more a target counts that is further from done, see :func:`importance`.
     """
-    multipliers = importance(view)
+    multipliers = importance(view, urgency)
     past, a = view.past, view.grid.weight
     predicted = past.predicted.copy()
     predicted[:, :pilot] = view.prediction.value[:, past.fields[:pilot]]
@@ -118,9 +124,9 @@ def best_shape(view: SurveyView, pilot: int) -> Choice:
     overall = float(multipliers @ (view.prediction.spread**2).mean(axis=1))
     choices = []
     for shape in shapes(view, multipliers):
-        q = a * shape.size / (a @ shape.size)
-        q = (1 - view.exploration) * q + view.exploration / len(a)
-        reckoned = overall * float(((a * shape.size) ** 2 / q).sum())
+        worth = a * shape.size
+        q = (1 - view.exploration) / float(worth.sum()) * worth + view.exploration / len(a)
+        reckoned = overall * float((worth * worth / q).sum())
         seen = float((burden / q[fields]).sum())
         variance = (DOUBT * reckoned + seen) / (DOUBT + len(fields))
         choices.append((seen, Choice(shape, float(np.sqrt(variance / reckoned)))))

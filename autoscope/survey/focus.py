@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,13 +75,25 @@ class FocusKeeper:
         else:
             self._recent.append(value)
 
+    @property
+    def relative(self) -> float:
+        """Median sharpness of the last frames over that of the first ones after focusing; 1 before both."""
+        if len(self._recent) < WINDOW:
+            return 1.0
+        sharp = median(self._first)
+        return median(self._recent) / sharp if sharp > 0 else 1.0
+
+    def age_s(self, clock_s: float) -> float:
+        """Seconds since the last autofocus run; 0 before the first."""
+        return 0.0 if self._last_s is None else clock_s - self._last_s
+
     def due(self, clock_s: float) -> bool:
         """Whether to refocus before the next frame."""
         if self._last_s is None or clock_s - self._last_s >= self.every_s:
             return True
         if len(self._recent) < WINDOW:
             return False
-        return float(np.median(self._recent)) < (1 - self.sharpness_drop) * float(np.median(self._first))
+        return median(self._recent) < (1 - self.sharpness_drop) * median(self._first)
 
     def working_distance_mm(self, x_um: float, y_um: float) -> float | None:
         """Focus to set at a place: the last one found plus the plane's slope; None before the first."""

@@ -1,0 +1,1 @@
+"""The gate: a learned policy against the best hand-written rule."""

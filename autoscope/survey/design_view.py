@@ -1,0 +1,141 @@
+"""What a controller sees of a survey, as numbers, and which options it has."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoscope.survey.design import DESIGN_OPTIONS, RULE
+from autoscope.survey.protocols import SurveyView
+
+SEEN_TARGETS = 3
+"""The targets that are seen, those that are furthest from done."""
+LARGEST = 10.0
+"""Observations are cut to plus or minus this."""
+NO_INTERVAL = 3.0
+"""Stands for the lag of a target that has no interval yet."""
+NO_TARGET = -3.0
+"""Stands for the lag of a target that is not there."""
+RECENT = 32
+"""Fields over which the surprise is averaged."""
+
+DESIGN_OBSERVATION: tuple[str, ...] = (
+    "log10 of half-width over wanted, target furthest from done",
+    "1 where that target counts features",
+    "log10 of half-width over wanted, second target",
+    "1 where the second target counts features",
+    "log10 of half-width over wanted, third target",
+    "1 where the third target counts features",
+    "share of the fields that are measured",
+    "log10 of fields measured, plus one",
+    "log10 of draws made, plus one",
+    "log10 of fields still needed, plus one",
+    "surprise: root mean square of measured less predicted over the predicted spread, last 32 fields",
+    "predicted spread over the scatter of the predictions, target furthest from done",
+    "unevenness: standard deviation over mean of the predicted spread, target furthest from done",
+    "log10 of seconds of a visit",
+    "log10 of seconds to the next field, over a visit",
+    "log10 of seconds across half of the region, over a visit",
+    "log10 of seconds of an autofocus run, over a visit, plus one",
+    "log10 of seconds of a spectrum beside its live time, over a visit, plus one; -1 without spectra",
+    "log10 of mean seconds beyond travel and frame, over a visit, plus one",
+    "log10 of seconds to the nearest field over those to the mean field",
+    "sharpness of the last frames over the first ones after focusing",
+    "log10 of the focus' age in minutes, plus one",
+)
+"""The numbers that a controller sees, in their order."""
+
+
+def design_observation(view: SurveyView) -> NDArray[np.float32]:
+    """``22`` numbers, see `DESIGN_OBSERVATION`; larger ones are cut to plus or minus 10."""
+    lag = _lags(view)
+    first = int(np.argmax(lag))
+    found = [*_targets(view, lag), *_progress(view, lag), *_predictor(view, first), *_prices(view)]
+    seen = view.conditions
+    found += [seen.sharpness, np.log10(1 + seen.focus_age_s / 60)]
+    return np.clip(np.array(found, np.float32), -LARGEST, LARGEST)
+
+
+def design_masks(view: SurveyView) -> NDArray[np.bool_]:
+    """For each option of each parameter, in order, whether it can be chosen; the rule's always can.
+
+    A batch must leave as many fields as it takes. Without spectra they have no price; an instrument whose
+    focus costs nothing focuses when it is due. With one target, urgency says nothing.
+    """
+    prices, room = view.prices, len(view.remaining)
+    masks = {name: [True] * len(options) for name, options in DESIGN_OPTIONS.items()}
+    masks["batch"] = [size == 1 or 2 * size <= room for size in DESIGN_OPTIONS["batch"]]
+    if prices.spectrum_s is None:
+        masks["eds_price"] = [price == 1 for price in DESIGN_OPTIONS["eds_price"]]
+    if prices.focus_s <= 0:
+        masks["refocus"] = [not refocus for refocus in DESIGN_OPTIONS["refocus"]]
+    if len(view.targets) == 1:
+        masks["urgency"] = [urgency != 0 for urgency in DESIGN_OPTIONS["urgency"]]
+    return np.array([possible for parameter in masks.values() for possible in parameter])
+
+
+def possible(action: NDArray[np.int64], masks: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The action with the rule's option wherever its own is masked.
+
+    Args:
+        action: which option of each parameter.
+        masks: of :func:`design_masks`.
+    """
+    start = np.cumsum([0, *(len(options) for options in DESIGN_OPTIONS.values())])[:-1]
+    return np.where(masks[start + action], action, RULE.action)
+
+
+def _lags(view: SurveyView) -> NDArray[np.float64]:
+    """``targets``, log10 of the present over the wanted half-width."""
+    if len(view.wanted) != len(view.targets):
+        return np.full(len(view.targets), NO_INTERVAL)
+    known = np.isfinite(view.half_width) & np.isfinite(view.wanted) & (view.wanted > 0)
+    ratio = np.where(known, view.half_width, 1.0) / np.where(known, view.wanted, 1.0)
+    return np.where(known, np.log10(np.maximum(ratio, 1e-3)), NO_INTERVAL)
+
+
+def _targets(view: SurveyView, lag: NDArray[np.float64]) -> list[float]:
+    found: list[float] = []
+    for k in np.argsort(-lag, kind="stable")[:SEEN_TARGETS]:
+        found += [float(lag[k]), float(view.targets[k].one_feature > 0)]
+    return found + [NO_TARGET, 0.0] * (SEEN_TARGETS - len(found) // 2)
+
+
+def _progress(view: SurveyView, lag: NDArray[np.float64]) -> list[float]:
+    done = len(view.past)
+    largest = float(lag.max())
+    needed = done * max(10 ** min(2 * largest, 4.0) - 1, 0.0) if largest < NO_INTERVAL else len(view.grid)
+    return [
+        done / len(view.grid),
+        float(np.log10(1 + done)),
+        float(np.log10(1 + view.drawn)),
+        float(np.log10(1 + min(needed, len(view.grid)))),
+    ]
+
+
+def _predictor(view: SurveyView, k: int) -> list[float]:
+    value, spread, past = view.prediction.value[k], view.prediction.spread[k], view.past
+    mean = float(spread.mean())
+    surprise = 1.0
+    if len(past):
+        recent = past.fields[-RECENT:]
+        departure = (past.measured[k, -RECENT:] - past.predicted[k, -RECENT:]) / spread[recent]
+        known = np.isfinite(departure)
+        surprise = float(np.sqrt(np.mean(departure[known] ** 2))) if known.any() else 1.0
+    return [surprise, mean / (float(value.std()) + mean), float(spread.std()) / mean]
+
+
+def _prices(view: SurveyView) -> list[float]:
+    prices, grid = view.prices, view.grid
+    visit = prices.visit_s
+    across = float(np.hypot(np.ptp(grid.x_um), np.ptp(grid.y_um))) / 2
+    way = prices.travel_s(np.array([grid.hfw_um, max(across, grid.hfw_um)]))
+    spectrum = -1.0 if prices.spectrum_s is None else float(np.log10(1 + prices.spectrum_s / visit))
+    return [
+        float(np.log10(visit)),
+        *(np.log10(np.maximum(way, 1e-3) / visit)).tolist(),
+        float(np.log10(1 + prices.focus_s / visit)),
+        spectrum,
+        float(np.log10(1 + view.conditions.extra_s / visit)),
+        float(np.log10(view.cost_s.min() / view.cost_s.mean())),
+    ]

@@ -1,0 +1,64 @@
+"""A session under a learned policy: the network sets the design of each draw, chance picks the fields."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from autoscope.survey import (
+    DESIGN_OBSERVATION,
+    DESIGN_OPTIONS,
+    RULE,
+    Design,
+    Proposal,
+    SurveyView,
+    design_masks,
+    design_observation,
+    proposal_of,
+)
+from autoscope.survey.design import PILOT_FIELDS
+from autoscope_policies.learned.files import LearnedNetwork, read_policy
+from autoscope_policies.learned.layout import Choice, Layout
+
+
+def design_layout() -> Layout:
+    """What a policy of ``autoscope/Survey-v0``, and of a session, sees and chooses."""
+    return Layout(
+        DESIGN_OBSERVATION,
+        tuple(
+            Choice(name, tuple(f"{option:g}" for option in options))
+            for name, options in DESIGN_OPTIONS.items()
+        ),
+    )
+
+
+class Learned:
+    """The policy that a trained network steers: it sets the parameters of every draw.
+
+    Propensities stay exact and intervals honest whatever the network says, because it chooses between
+    designs of draws, never fields (:mod:`autoscope.survey.design`).
+
+    Args:
+        weights: file that ``autoscope train`` wrote.
+        pilot: fields before the predicted spread is believed.
+
+    Raises:
+        ModelError: the file cannot be used, or was trained for something else.
+    """
+
+    name = "learned"
+    floored = True
+
+    def __init__(self, weights: str, pilot: int = PILOT_FIELDS) -> None:
+        self.learned: LearnedNetwork = read_policy(Path(weights), design_layout())
+        self.sha256, self._pilot = self.learned.sha256, pilot
+
+    def propose(self, view: SurveyView) -> Proposal:
+        """A draw of the design that the network chooses, with what the rule would have chosen."""
+        design = Design.of(self.learned.choose(design_observation(view), design_masks(view)))
+        return proposal_of(design, view, self._pilot, _explained(design))
+
+
+def _explained(design: Design) -> str:
+    """One clause for the report: what was chosen, and what the rule would have chosen where that differs."""
+    chosen = f"the learned policy chose {design.said()}"
+    return f"{chosen}, as the rule does" if design == RULE else f"{chosen}; the rule: {RULE.said()}"
