@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -28,10 +29,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from tables import SYNTHETIC, Table
 
-from autoscope.core import component_rng
+from autoscope.core import Prediction, component_rng
 from autoscope.labels import Chances
 from autoscope.perception.overview_predictor import OverviewPredictor
-from autoscope.survey import ExpertCorrection, Outcome, Statistics, Survey, Target
+from autoscope.survey import ExpertCorrection, Lessons, Outcome, Statistics, Survey, Target
 from autoscope_policies import make_policy
 
 
@@ -81,20 +82,96 @@ class Row:
     model_half_width: float
 
 
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """A model that learns from a share of the answers takes over, as it would in a session.
+
+    It takes away the error that it saw on average, and knows the frames that it has learnt from by heart.
+
+    Attributes:
+        after: so many answers.
+        held_out: chance of each answer to be held out.
+        naive: whether the frames that it learnt from correct it as if it had never seen them.
+    """
+
+    after: int
+    held_out: float
+    naive: bool = False
+
+    def take_place(
+        self,
+        correction: ExpertCorrection,
+        fields: Sequence[int],
+        measured: np.ndarray,
+        truth: np.ndarray,
+        seed: int,
+    ) -> np.ndarray:
+        """Tells the correction; returns what the new model measures on every field."""
+        visits = correction.settled
+        learnt = [
+            visit
+            for visit in correction.given(visits)
+            if component_rng(seed, "held out", visit + 1).random() >= self.held_out
+        ]
+        lesson = [fields[visit] for visit in learnt]
+        error = float((measured - truth)[lesson].mean()) if lesson else 0.0
+        new = np.clip(measured - error, 0.0, 1.0)
+        new[lesson] = truth[lesson]
+        lessons = Lessons(0, 1.0) if self.naive else Lessons(visits, self.held_out)
+        values = [new[field : field + 1] for field in fields]
+        correction.adopt(values, () if self.naive else learnt, lessons)
+        return new
+
+
+class TaughtPredictor:
+    """Learns the expert's value of a field that is answered at once, and the model's of all others.
+
+    Args:
+        inner: the predictor that sessions use.
+    """
+
+    def __init__(self, inner: OverviewPredictor) -> None:
+        self._inner = inner
+        self.answers: dict[int, np.ndarray] = {}
+
+    def predict(self) -> Prediction:
+        """The present prediction of every field."""
+        return self._inner.predict()
+
+    def update(self, field: int, value: np.ndarray) -> None:
+        """Learns a field."""
+        self._inner.update(field, self.answers.get(field, value))
+
+
 def simulate(
-    table: Table, policy: str, model: Model, fields: int, answers: int, share: float, seed: int
+    table: Table,
+    policy: str,
+    model: Model,
+    fields: int,
+    answers: int,
+    share: float,
+    seed: int,
+    *,
+    teach: bool = False,
+    adoption: Adoption | None = None,
 ) -> Session:
-    """One session: its frames' scores are noisy readings of the model's error, as a network's entropy is."""
+    """One session: its frames' scores are noisy readings of the model's error, as a network's entropy is.
+
+    With ``teach`` the overview predictor learns what experts say rather than what the model measures, where
+    both are known. With ``adoption`` another model takes over on the way.
+    """
     truth = table.values[0]
     rng = np.random.default_rng([seed, 17])
     measured = model.values(truth, rng)
     scores = np.abs(measured - truth) * rng.uniform(0.5, 1.5, len(truth)) + 0.01
     target = Target("area_fraction", "phase", 1e-6, None, 0.95)
+    new_predictor = partial(OverviewPredictor, len(table.grid), 0.0, 1.0, table.groups)
+    predictor = TaughtPredictor(new_predictor())
     survey = Survey(
         grid=table.grid,
         targets=(target,),
         policy=make_policy(policy),
-        predictor=OverviewPredictor(len(table.grid), 0.0, 1.0, table.groups),
+        predictor=predictor,
         statistics=Statistics("standard", 0.2),
         seed=seed,
         travel_s=lambda distance_um: distance_um / 500.0 + 1.0,
@@ -102,19 +179,27 @@ def simulate(
         start_xy_um=(0.0, 0.0),
     )
     correction, chances, asked = ExpertCorrection([target]), Chances(share, 0.5), 0
+    fields_seen: list[int] = []
     survey.correct_with(correction)
     for visit in range(fields):
         decision = survey.decide()
         if decision is None:
             break
-        survey.observe(decision, Outcome(measured[decision.field : decision.field + 1]))
-        if asked < answers:
-            chance = chances.chance(float(scores[decision.field]))
-            coin = float(component_rng(seed, "labels", decision.step).random()) < chance
+        field = decision.field
+        chance = chances.chance(float(scores[field])) if asked < answers else None
+        coin = chance is not None and float(component_rng(seed, "labels", decision.step).random()) < chance
+        if coin and teach:
+            predictor.answers[field] = truth[field : field + 1]
+        survey.observe(decision, Outcome(measured[field : field + 1]))
+        fields_seen.append(field)
+        if chance is not None:
             correction.choose(visit, chance, asked=coin)
-            if coin:
-                correction.answer(visit, truth[decision.field : decision.field + 1])
-                asked += 1
+        if coin:
+            correction.answer(visit, truth[field : field + 1])
+            asked += 1
+        if adoption is not None and coin and asked == adoption.after:
+            measured = adoption.take_place(correction, fields_seen, measured, truth, seed)
+            survey.remeasure([measured[f : f + 1] for f in fields_seen], new_predictor())
     state = survey.states()[0]
     low, high = state.ci_low or 0.0, 1.0 if state.ci_high is None else state.ci_high
     extra = state.extra
@@ -154,14 +239,34 @@ def main() -> None:
     parser.add_argument("--bias", type=float, default=0.05)
     parser.add_argument("--slope", type=float, default=0.1)
     parser.add_argument("--noise", type=float, default=0.02)
+    parser.add_argument(
+        "--teach",
+        action="store_true",
+        help="the overview predictor learns answers, not measured values",
+    )
+    parser.add_argument(
+        "--adopt-after",
+        type=int,
+        help="another model that has learnt from some of so many answers takes over",
+    )
+    parser.add_argument("--held-out", type=float, default=0.5, help="chance of an answer to be held out")
+    parser.add_argument(
+        "--naive", action="store_true", help="correct with the answers that it learnt from as with all others"
+    )
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     model, rows = Model(options.bias, options.slope, options.noise), []
+    adoption = None
+    if options.adopt_after is not None:
+        adoption = Adoption(options.adopt_after, options.held_out, options.naive)
     for name in options.populations:
         table = SYNTHETIC[name]()
         for policy in options.policies:
-            session = partial(simulate, table, policy, model, options.fields, options.answers, options.share)
+            session = partial(
+                simulate, table, policy, model, options.fields, options.answers, options.share,
+                teach=options.teach, adoption=adoption,
+            )  # fmt: skip
             with ProcessPoolExecutor(options.jobs) as pool:
                 sessions = list(pool.map(session, range(options.sessions), chunksize=10))
             rows.append(summarise(table, policy, options.fields, sessions))

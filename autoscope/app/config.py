@@ -335,6 +335,10 @@ class LabelsConfig(Section):
     lease_s: Positive = 900.0
     second_opinions: Annotated[float, Field(ge=0, le=1)] = 0.1
     wait_s: NotNegative = 0.0
+    finetune: bool = False
+    finetune_after: Annotated[int, Field(ge=4)] = 10
+    finetune_held_out: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    finetune_steps: Annotated[int, Field(ge=1)] = 300
 
     @field_validator("queue")
     @classmethod

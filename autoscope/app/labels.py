@@ -8,10 +8,11 @@ from pathlib import Path
 
 from autoscope.app.build import ModelChoice, targets_of
 from autoscope.app.config import Config
+from autoscope.app.fine_tuning import FineTuningProcess
 from autoscope.core import ConfigurationError
 from autoscope.labels import LabelQueue
 from autoscope.records import label_session, open_session, started_document
-from autoscope.session import Journal, Labelling, LabelSettings, MaskReader
+from autoscope.session import Journal, Labelling, LabelSettings, Learner, LearnSettings, MaskReader
 from autoscope.survey import FieldGrid
 from autoscope_simulators import SpecimenFile
 
@@ -34,6 +35,12 @@ def check_labels(config: Config, model: ModelChoice) -> None:
         problems.append(
             f'labels.queue: statistics.tier = "{config.statistics.tier}" has no interval that answers can'
             ' correct: use "standard", or leave the queue out'
+        )
+    trainable = model.kind == "segmentation" and model.weights is not None
+    if config.labels.finetune and not (trainable and str(model.weights).endswith(".safetensors")):
+        problems.append(
+            "labels.finetune = true: only a segmentation model of a .safetensors file can learn from answers,"
+            f" not {model.kind}{'' if model.weights is None else f' {model.weights}'}: leave finetune out"
         )
     if problems:
         raise ConfigurationError(*problems)
@@ -80,6 +87,27 @@ def labelling_of(
             MaskReader(model.classes, grid, measures, specimen),
             [measure.target for measure in measures],
             model.sha256,
-            label_session(folder, started_document(open_session(folder).documents())),
+            _name_in_queue(folder),
             journal,
         )
+
+
+@contextmanager
+def learner_of(config: Config, model: ModelChoice, folder: Path) -> Iterator[Learner | None]:
+    """Who lets the model learn from the answers; None where it is not to. Ends with everything it started."""
+    labels = config.labels
+    if labels.queue is None or not labels.finetune or model.weights is None:
+        yield None
+        return
+    settings = LearnSettings(labels.finetune_after, labels.finetune_held_out, model.weights, model.sha256)
+    trainer = FineTuningProcess(
+        labels.queue, _name_in_queue(folder), steps=labels.finetune_steps, seed=config.seed
+    )
+    try:
+        yield Learner(settings, trainer)
+    finally:
+        trainer.end()
+
+
+def _name_in_queue(folder: Path) -> str:
+    return label_session(folder, started_document(open_session(folder).documents()))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,15 @@ from autoscope.microscope import Microscope
 from autoscope.perception.overview_card import shipped_reader
 from autoscope.perception.overview_groups import overview_groups
 from autoscope.perception.overview_predictor import OverviewPredictor
-from autoscope.session import Measurer, Prepared, SegmentingMeasurer, TargetMeasure
+from autoscope.session import (
+    LooksOf,
+    Measurer,
+    Prepared,
+    Renewal,
+    Renewed,
+    SegmentingMeasurer,
+    TargetMeasure,
+)
 from autoscope.survey import FieldGrid, Policy, Statistics, Survey, Target
 from autoscope_simulators import SpecimenFile
 
@@ -41,13 +51,25 @@ def preparer(
 
     def prepare(frames: Sequence[Frame]) -> Prepared:
         measurer, notes = _measurer(config, specimen, grid, model, frames)
+        predictor = _predictors(config, grid, frames)
         spectroscopy = None
         if config.eds.enabled:
             measures = targets_of(config)
             spectroscopy = spectroscopy_of(config, grid, microscope, measures, measurer.class_names)
-        return Prepared(measurer, survey_of(config, grid, microscope, frames), notes, spectroscopy)
+        survey = survey_of(config, grid, microscope, frames, predictor=predictor())
+        renewal = None
+        if model.kind == "segmentation":
+            judge = measurer if config.model.unfamiliar != "off" and CANNOT_TELL not in notes else None
+            renewal = Renewal(partial(_renewed, config, specimen, grid, judge), predictor)
+        return Prepared(measurer, survey, notes, spectroscopy, renewal)
 
     return prepare
+
+
+def _predictors(config: Config, grid: FieldGrid, frames: Sequence[Frame]) -> Callable[[], OverviewPredictor]:
+    """Makes predictors that have learnt nothing yet; the overview is read once for all of them."""
+    targets = tuple(measure.target for measure in targets_of(config))
+    return partial(predictor_of, len(grid), targets, groups_of(grid, frames, predictor_kind(config)))
 
 
 def survey_of(
@@ -58,6 +80,7 @@ def survey_of(
     *,
     policy: Policy | None = None,
     statistics: Statistics | None = None,
+    predictor: OverviewPredictor | None = None,
 ) -> Survey:
     """The survey of a configuration with its predictor, which reads the overview's frames.
 
@@ -68,6 +91,7 @@ def survey_of(
         frames: of the overview.
         policy: None: the configuration's.
         statistics: None: the configuration's.
+        predictor: None: a new one.
     """
     targets = tuple(measure.target for measure in targets_of(config))
     reference = imaging(config.imaging.reference)
@@ -76,7 +100,7 @@ def survey_of(
         grid=grid,
         targets=targets,
         policy=policy_of(config) if policy is None else policy,
-        predictor=predictor_of(len(grid), targets, groups_of(grid, frames, predictor_kind(config))),
+        predictor=predictor or _predictors(config, grid, frames)(),
         statistics=statistics or Statistics(config.statistics.tier, config.policy.exploration),
         seed=config.seed,
         travel_s=microscope.predict_travel_s,
@@ -142,11 +166,30 @@ def _measurer(
         from autoscope.perception import load_segmenter
 
         segmenter = load_segmenter(model.weights)
-        keep = config.labels.queue is not None or config.eds.enabled
+        asking = config.labels.queue is not None
+        keep = asking or config.eds.enabled
+        doubting = asking and segmenter.card.calibration is not None
         unsaid = segmenter.tells_unfamiliar or config.model.unfamiliar == "off"
-        measurer = SegmentingMeasurer(segmenter, grid, measures, specimen, keep_probability=keep)
+        measurer = SegmentingMeasurer(
+            segmenter, grid, measures, specimen, keep_probability=keep, keep_uncertainty=doubting
+        )
         return measurer, () if unsaid else (CANNOT_TELL,)
     return _threshold(config, specimen, grid, frames)
+
+
+def _renewed(
+    config: Config, specimen: SpecimenFile | None, grid: FieldGrid, judge: Measurer | None, file: Path
+) -> Renewed:
+    """Another model's measurers; whether a frame is familiar stays for the first one to say."""
+    from autoscope.perception import load_segmenter
+
+    segmenter = load_segmenter(file)
+    doubting = segmenter.card.calibration is not None
+    plain = SegmentingMeasurer(
+        segmenter, grid, measures_of_frames(config), specimen,
+        keep_probability=True, keep_uncertainty=doubting,
+    )  # fmt: skip
+    return Renewed(segmenter.sha256, plain, LooksOf(plain, judge))
 
 
 def measures_of_frames(config: Config) -> tuple[TargetMeasure, ...]:

@@ -75,10 +75,43 @@ def retrain(
         ConfigurationError: there are too few answers, or their classes are not the model's.
         ModelError: the model cannot be read.
     """
-    card = read_card(start)
-    frames = [one for one in answered_frames(queue, session) if not one.facts["second_opinion"]]
-    _check(frames, card.classes, start)
+    frames = first_answers(queue, session)
+    if len(frames) < FEWEST:
+        raise ConfigurationError(
+            f"{len(frames)} frames are answered: training wants at least {FEWEST}, some to judge it by"
+        )
     held_out = _held_out(frames, held_out_share, seed)
+    learn = [one for one in frames if one.name not in held_out]
+    judge = [one for one in frames if one.name in held_out]
+    return fine_tune(learn, judge, start, output, steps=steps, seed=seed, progress=progress)
+
+
+def first_answers(queue: LabelQueue, session: str | None = None) -> list[LabelledFrame]:
+    """Answered frames of a queue or a session; of two answers to the same frame the first."""
+    return [one for one in answered_frames(queue, session) if not one.facts["second_opinion"]]
+
+
+def fine_tune(
+    learn: Sequence[LabelledFrame],
+    judge: Sequence[LabelledFrame],
+    start: Path,
+    output: Path,
+    *,
+    steps: int,
+    seed: int,
+    progress: Callable[[TrainingProgress], None] | None = None,
+) -> Retrained:
+    """Trains a model further on some answered frames, and scores it and the old one on others.
+
+    Nothing of the frames to judge by is used in training, not even to choose its best step: for that a share
+    of the others is set aside.
+
+    Raises:
+        ConfigurationError: the frames' classes are not the model's.
+        ModelError: the model cannot be read.
+    """
+    card, frames = read_card(start), [*learn, *judge]
+    _check(frames, card.classes, start)
     smallest = min(min(one.mask.shape) for one in frames)
     settings = TrainingSettings(
         architecture=card.architecture,
@@ -86,7 +119,6 @@ def retrain(
         steps=steps,
         crop_px=max(SMALLEST_CROP_PX, min(card.hyperparameters.crop_px, smallest)),
         learning_rate=card.hyperparameters.learning_rate / 3,  # it begins near a minimum already
-        validation_images=held_out,
         pixel_nm=float(frames[0].facts["pixel_nm"]) or None,
         seed=seed,
     )
@@ -94,21 +126,19 @@ def retrain(
         write_images(frames, Path(folder))
         format_of("png").write(frames, Path(folder))
         pairs = find_pairs(Path(folder) / "images", Path(folder) / "masks")
-        trained = train_pairs(pairs, card.classes, output, settings=settings, start=start, progress=progress)
+        held_out = {one.name for one in judge}
+        own = [pair for pair in pairs if pair.name not in held_out]
+        train_pairs(own, card.classes, output, settings=settings, start=start, progress=progress)
         judged = [read_pair(pair, card.classes) for pair in pairs if pair.name in held_out]
         before = evaluate_segmenter(load_segmenter(start), judged)
         after = evaluate_segmenter(load_segmenter(output), judged)
     return Retrained(
-        output, trained.card.sha256, len(frames) - len(held_out), len(held_out),
+        output, read_card(output).sha256, len(learn), len(judge),
         after.mean_iou or 0.0, before.mean_iou or 0.0,
     )  # fmt: skip
 
 
 def _check(frames: Sequence[LabelledFrame], classes: tuple[str, ...], start: Path) -> None:
-    if len(frames) < FEWEST:
-        raise ConfigurationError(
-            f"{len(frames)} frames are answered: training wants at least {FEWEST}, some to judge it by"
-        )
     other = next((one for one in frames if one.class_names != classes), None)
     if other is not None:
         raise ConfigurationError(

@@ -18,7 +18,7 @@ from autoscope.app import build
 from autoscope.app.census import write_census
 from autoscope.app.config import Config
 from autoscope.app.eds import eds_problems
-from autoscope.app.labels import check_labels, check_queue, labelling_of
+from autoscope.app.labels import check_labels, check_queue, labelling_of, learner_of
 from autoscope.app.loading import config_from, dump_config
 from autoscope.app.notifying import ToldSession
 from autoscope.app.preparing import preparer
@@ -44,6 +44,7 @@ from autoscope.session import (
     CommandListener,
     Journal,
     Labelling,
+    Learner,
     Listener,
     Past,
     SessionControl,
@@ -225,8 +226,9 @@ def _run(
     told = ToldSession(config, folder, checked.microscope, journal, control, listener)
     commands = CommandListener(folder, control, skip_old=past is not None)
     labels = labelling_of(config, model, checked.grid, specimen, folder, journal)
-    with _let_go(checked.microscope), told, commands, labels as labelling:
-        SessionRunner(_parts(checked, labelling), journal, control, told.saw, past).run()
+    learners = learner_of(config, model, folder)
+    with _let_go(checked.microscope), told, commands, labels as labelling, learners as learner:
+        SessionRunner(_parts(checked, labelling, learner), journal, control, told.saw, past).run()
         result = _write_up(writer, folder)
         if told.ended(result.finish_reason):
             result = _write_up(writer, folder)
@@ -253,7 +255,7 @@ def _write_up(writer: SessionWriter, folder: Path) -> SessionResult:
     return result
 
 
-def _parts(checked: Checked, labelling: Labelling | None) -> SessionParts:
+def _parts(checked: Checked, labelling: Labelling | None, learner: Learner | None) -> SessionParts:
     config, grid, specimen = checked.config, checked.grid, checked.specimen
     warnings = list(checked.model.warnings)
     if grid.unreachable:
@@ -268,6 +270,7 @@ def _parts(checked: Checked, labelling: Labelling | None) -> SessionParts:
         policy_sha256=build.policy_of(config).sha256,
         warnings=tuple(warnings),
         labelling=labelling,
+        learner=learner,
     )
 
 

@@ -9,7 +9,10 @@ a running mean g_t of the differences seen before it, and R_t the fields that re
           + sum_{i in draw t} (xi_i / phi_i) a_i (d_i - g_t) / pi_i
 
 has expectation delta, whatever the model's errors, the policy and the choice of phi: the two propensities
-multiply. The running mean only makes it scatter less. Draws without a second phase, for instance after
+multiply. The running mean only makes it scatter less. A frame from which the model itself has learnt says
+nothing on its error elsewhere: what is known of it, d, is added as it is, with phi = 1, and the running mean
+leaves it out; phi of the others is then their chance of an answer given that they were not learnt from
+(docs/decisions/0009). Draws without a second phase, for instance after
 the last request, say nothing on delta and all they say on theta_y.
 
 Sources: Särndal, Swensson, Wretman, Model Assisted Survey Sampling (1992), sections 9.3 and 9.7 (two phases
@@ -65,6 +68,7 @@ class SecondPhase:
         low: ``m``, lowest possible e - y of a frame that was asked for and that no expert could answer; equal
             to the difference otherwise.
         high: ``m``, likewise.
+        learnt: ``m``, True for frames that the model has learnt from; their chance is 1. None: from none.
     """
 
     draw: NDArray[np.intp]
@@ -74,6 +78,7 @@ class SecondPhase:
     difference: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+    learnt: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,7 @@ class Corrected:
         drawing_error: standard error of theta_y, of the first phase alone.
         shift: delta alone: what the answers changed.
         shift_error: standard error of the shift alone.
-        answers: frames with an answer.
+        answers: frames with an answer that the model has not learnt from.
         effective: degrees of freedom plus one that the standard error has.
     """
 
@@ -115,6 +120,7 @@ def two_phase(first: FirstPhase, second: SecondPhase) -> Corrected:
     """
     _check(first, second)
     asked = ~np.isnan(second.difference)
+    answers = int(np.count_nonzero(asked if second.learnt is None else asked & ~second.learnt))
     shift = _shift(first, second, np.where(asked, second.difference, 0.0), asked)
     low = _shift(first, second, np.where(asked, second.low, 0.0), asked)
     high = _shift(first, second, np.where(asked, second.high, 0.0), asked)
@@ -122,7 +128,7 @@ def two_phase(first: FirstPhase, second: SecondPhase) -> Corrected:
     share = first.weight / first.weight.sum()
     away = share * (first.value - z.estimate)
     away[: len(shift.away)] += shift.away
-    effective = min(z.effective_draws, float(np.count_nonzero(asked)))
+    effective = min(z.effective_draws, float(answers))
     alone, error = (_error(each, effective, shift.lingering) for each in (shift.away, away))
     return Corrected(
         z.estimate + shift.value,
@@ -132,7 +138,7 @@ def two_phase(first: FirstPhase, second: SecondPhase) -> Corrected:
         z.standard_error,
         shift.value,
         alone,
-        int(np.count_nonzero(asked)),
+        answers,
         effective,
     )
 
@@ -173,7 +179,8 @@ def _shift(
     v = first.weight[:draws] / first.weight[:draws].sum()
     start = np.searchsorted(second.draw, np.arange(draws + 1))
     a, pi, phi = second.weight, second.propensity, second.chance
-    mean = _running_mean(difference, np.where(asked, 1 / phi, 0.0))[start[:-1]][second.draw]
+    telling = asked if second.learnt is None else asked & ~second.learnt
+    mean = _running_mean(difference, np.where(telling, 1 / phi, 0.0))[start[:-1]][second.draw]
     surprise = np.where(asked, (difference - mean) / phi, 0.0)
     before = np.concatenate([[0.0], np.cumsum(a * (mean + surprise))])[start[:-1]]
     rest = 1.0 - np.concatenate([[0.0], np.cumsum(a)])[start[:-1]]
@@ -206,3 +213,5 @@ def _check(first: FirstPhase, second: SecondPhase) -> None:
             " must lie in (0, 1]: frames that could never be asked for cannot be corrected for",
             step=int(second.draw[at]) + 1,
         )
+    if second.learnt is not None and (second.learnt & (second.chance < 1)).any():
+        raise EstimationError("expert correction: a frame that the model has learnt from has the chance 1")

@@ -32,13 +32,21 @@ def uncertainty_map(probability: NDArray[np.floating]) -> NDArray[np.float32]:
     return np.asarray(np.minimum(np.maximum(entropy, 0), 1), np.float32)
 
 
-def frame_score(probability: NDArray[np.floating] | None, strategy: FrameStrategy) -> float:
+def frame_score(
+    probability: NDArray[np.floating] | None,
+    strategy: FrameStrategy,
+    unsure: NDArray[np.floating] | None = None,
+) -> float:
     """How unsure a model is of a whole frame, from 0; 0 where it gives no probabilities.
 
     Args:
         probability: ``classes x height x width``.
         strategy: what to measure it by.
+        unsure: ``height x width``, the uncertainty as the model itself tells it; None: the entropy of
+            ``probability``.
     """
+    if unsure is not None and strategy == "uncertainty":
+        return float(unsure.mean(dtype=np.float64))
     if probability is None or strategy == "uniform":
         return 0.0
     if strategy == "uncertainty":

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, exists, func, insert, sel
 from autoscope.labels import tables
 from autoscope.labels.errors import ExpertError, LeaseExpired
 from autoscope.labels.storing import request_of
-from autoscope.labels.values import Lease
+from autoscope.labels.values import Lease, RequestSummary
 
 WINDOW = 8
 """Of the oldest so many open requests of the probability sample, the most informative is leased first."""
@@ -70,6 +70,12 @@ def take(connection: Connection, expert: str, now_s: float, lease_s: float) -> L
     """Leases the next request to an expert, None where nothing is left for them."""
     row = _next(connection, expert)
     return None if row is None else _grant(connection, row, expert, now_s, lease_s)
+
+
+def upcoming(connection: Connection, expert: str) -> RequestSummary | None:
+    """The request that would be leased to an expert now; nothing is leased."""
+    row = _next(connection, expert)
+    return None if row is None else request_of(connection, row.id)
 
 
 def take_this(connection: Connection, request_id: int, expert: str, now_s: float, lease_s: float) -> Lease:

@@ -16,7 +16,7 @@ from autoscope.labels import answering, leasing, storing, tables, tallying
 from autoscope.labels.database import QueueDatabase
 from autoscope.labels.pictures import mask_sha256, png
 from autoscope.labels.reading import QueueReader
-from autoscope.labels.values import Answer, Effect, Lease, NewRequest
+from autoscope.labels.values import Answer, Effect, Lease, NewRequest, RequestSummary
 
 _r, _l = tables.requests.c, tables.leases.c
 
@@ -145,6 +145,14 @@ class LabelQueue(QueueReader):
             leasing.register(connection, name, now_s)
             leasing.expire(connection, now_s)
             return leasing.take(connection, name, now_s, self._lease_s)
+
+    def upcoming(self, expert: str) -> RequestSummary | None:
+        """What an expert would be given next, as things stand; None where nothing is left.
+
+        It is no promise: somebody else may take it first.
+        """
+        with self._database.reading() as connection:
+            return leasing.upcoming(connection, expert.strip())
 
     def lease_this(self, request_id: int, expert: str) -> Lease:
         """Gives an expert one request, whoever would be next: for answers that were made elsewhere.

@@ -1,5 +1,6 @@
 """The session on disk: append-only documents and pixels, crash-safe, readable while it grows."""
 
+from autoscope.records.adoptions import MODELS, adopted_model, adoption_warning, scores
 from autoscope.records.census import (
     CENSUS,
     CENSUS_CSV,
@@ -25,6 +26,9 @@ from autoscope.records.documents import (
     LabelAnswerDocument,
     LabelChoiceDocument,
     LookDocument,
+    ModelAdoptedDocument,
+    ModelJudgement,
+    ModelRefusedDocument,
     ObservationDocument,
     ResumedDocument,
     SpectrumDocument,
@@ -34,6 +38,7 @@ from autoscope.records.documents import (
 )
 from autoscope.records.events import DocumentTail
 from autoscope.records.folder import CONFIG, EVENTS, PIXELS, REPORT, RESULT, replace_file
+from autoscope.records.looks import counted_frames
 from autoscope.records.models import (
     CandidateRecord,
     CommandName,
@@ -67,6 +72,7 @@ __all__ = [
     "CONFIG",
     "EVENTS",
     "INCLUSIONS_CSV",
+    "MODELS",
     "NEVER_FINISHED",
     "PIXELS",
     "REPORT",
@@ -99,6 +105,9 @@ __all__ = [
     "LargestInclusion",
     "LookDocument",
     "MicroscopeRecord",
+    "ModelAdoptedDocument",
+    "ModelJudgement",
+    "ModelRefusedDocument",
     "ObservationDocument",
     "QuantityResult",
     "ResumedDocument",
@@ -115,11 +124,15 @@ __all__ = [
     "Tier",
     "WarningDocument",
     "WorstField",
+    "adopted_model",
+    "adoption_warning",
     "build_result",
+    "counted_frames",
     "finished_document",
     "label_session",
     "open_session",
     "replace_file",
+    "scores",
     "send_command",
     "started_document",
 ]

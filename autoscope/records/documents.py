@@ -122,7 +122,11 @@ class DecisionDocument(_Stamped):
 
 
 class ObservationDocument(_Stamped):
-    """What one target's quantity was on one field; ``value`` is None where it could not be measured."""
+    """What one target's quantity was on one field; ``value`` is None where it could not be measured.
+
+    ``again``: the stored frame was measured again, by the model of the ``model_adopted`` that this was
+    written together with; the last value of a field counts.
+    """
 
     type: Literal["observation"] = "observation"
     step: int
@@ -134,6 +138,7 @@ class ObservationDocument(_Stamped):
     note: str = ""
     variance: NumberOrNone = None
     extra_s: FiniteFloat = 0.0
+    again: bool = False
     sharpness: NumberOrNone = None
     focus_age_s: NumberOrNone = None
 
@@ -189,7 +194,10 @@ class LookDocument(_Stamped):
 
 
 class InclusionsDocument(_Stamped):
-    """The inclusions that were counted on one field, written together with its observations."""
+    """The inclusions that were counted on one field, written together with its observations.
+
+    The last document of a step counts.
+    """
 
     type: Literal["inclusions"] = "inclusions"
     step: int
@@ -258,6 +266,59 @@ class LabelAnswerDocument(_Stamped):
     note: str = ""
 
 
+class ModelJudgement(_Stamped):
+    """How a model that was fine-tuned on a session's answers compares with the one that asked.
+
+    Attributes:
+        answers: how many answers there were.
+        old_sha256: of the model that measured so far.
+        new_sha256: of the fine-tuned one; empty where there is none.
+        learnt: steps whose answers it has learnt from.
+        held_out: how many answers both were judged on.
+        held_out_chance: chance that each answer had of being held out.
+        mean_iou: of the new model on those; None where nothing was judged.
+        mean_iou_before: of the old one.
+    """
+
+    answers: int
+    old_sha256: str
+    new_sha256: str = ""
+    learnt: tuple[int, ...] = ()
+    held_out: int = 0
+    held_out_chance: Annotated[FiniteFloat, Field(gt=0, le=1)]
+    mean_iou: NumberOrNone = None
+    mean_iou_before: NumberOrNone = None
+
+
+class ModelAdoptedDocument(ModelJudgement):
+    """A fine-tuned model measures from now on, and has measured every stored frame again.
+
+    Written together with the new observations of all fields.
+
+    Attributes:
+        file: the model, in the session's folder.
+        teachable: answers to so many first visits could have been learnt from.
+        fields: how many fields were measured again.
+    """
+
+    type: Literal["model_adopted"] = "model_adopted"
+    file: str
+    teachable: int
+    fields: int
+
+    @property
+    def model(self) -> KindRecord:
+        """The model that measures from now on."""
+        return KindRecord(kind="segmentation", sha256=self.new_sha256)
+
+
+class ModelRefusedDocument(ModelJudgement):
+    """A fine-tuned model is not used, and why; nothing has changed."""
+
+    type: Literal["model_refused"] = "model_refused"
+    note: str
+
+
 class ResumedDocument(_Stamped):
     """An interrupted session goes on. Frames that were taken but never acknowledged were dropped."""
 
@@ -292,6 +353,8 @@ Document = (
     | WarningDocument
     | LabelChoiceDocument
     | LabelAnswerDocument
+    | ModelAdoptedDocument
+    | ModelRefusedDocument
     | ResumedDocument
     | FinishedDocument
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from autoscope.records.documents import Document, LookDocument
+from autoscope.records.documents import Document, FrameDocument, LookDocument
 
 LISTED = 12
 """Fields that a warning names before it says how many more there are."""
@@ -16,6 +16,16 @@ def final_looks(documents: Sequence[Document]) -> tuple[LookDocument, ...]:
     return tuple(
         d for d in documents if isinstance(d, LookDocument) and d.action in ("measured", "worst case")
     )
+
+
+def counted_frames(documents: Sequence[Document]) -> dict[int, int]:
+    """Field to the frame that its values were measured on: of two looks, the one that counts."""
+    frames = {
+        d.field: d.frame
+        for d in documents
+        if isinstance(d, FrameDocument) and d.purpose == "field" and d.field is not None
+    }
+    return frames | {d.field: d.frame for d in final_looks(documents)}
 
 
 def look_warnings(documents: Sequence[Document]) -> tuple[str, ...]:

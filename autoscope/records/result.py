@@ -10,6 +10,7 @@ from typing import Literal, TypeVar
 from pydantic import Field
 
 from autoscope.core import RecordError
+from autoscope.records.adoptions import adopted_model, adoption_warnings
 from autoscope.records.documents import (
     CandidatesDocument,
     Document,
@@ -120,6 +121,8 @@ def build_result(documents: Sequence[Document]) -> SessionResult:
     finished = finished_document(documents)
     warnings = [d.message for d in documents if isinstance(d, WarningDocument)]
     warnings.extend(look_warnings(documents))
+    warnings.extend(adoption_warnings(documents))
+    adopted = adopted_model(documents)
     if finished is None:
         reason: FinishReason = "failed"
         warnings.append(NEVER_FINISHED)
@@ -139,7 +142,7 @@ def build_result(documents: Sequence[Document]) -> SessionResult:
         specimen=started.specimen,
         seed=started.seed,
         policy=started.policy,
-        model=started.model,
+        model=started.model if adopted is None else adopted.model,
         spent=SpentResult(**{**spent.model_dump(), "wall_time_s": wall_time_s}),
         quantities=quantities,
         inclusions=_inclusions(documents),
@@ -151,9 +154,10 @@ def build_result(documents: Sequence[Document]) -> SessionResult:
 def _inclusions(documents: Sequence[Document]) -> tuple[InclusionResult, ...]:
     """All that were seen whole; with EDS by the spectrum's class, or the likeliest where there is none."""
     found: list[InclusionResult] = []
+    latest = {d.step: d for d in documents if isinstance(d, InclusionsDocument)}
     for document in documents:
         if isinstance(document, InclusionsDocument):
-            found += document.inclusions
+            found += document.inclusions if latest[document.step] is document else ()
         elif isinstance(document, CandidatesDocument):
             whole = (c for c in document.candidates if c.weight > 0)
             found += [

@@ -27,10 +27,10 @@ from autoscope.records import (
     StartedDocument,
     TargetRecord,
     build_result,
+    counted_frames,
     finished_document,
     started_document,
 )
-from autoscope.records.looks import final_looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +174,7 @@ def _visits(
     answers: Sequence[float | None],
     weight: NDArray[Any],
 ) -> tuple[Visit, ...]:
-    frames = {
-        d.field: d.frame
-        for d in documents
-        if isinstance(d, FrameDocument) and d.purpose == "field" and d.field is not None
-    }
-    frames |= {d.field: d.frame for d in final_looks(documents)}  # of two looks, the one that counts
+    frames = counted_frames(documents)
     observed = {
         (d.step, d.quantity, d.class_name): d for d in documents if isinstance(d, ObservationDocument)
     }

@@ -249,12 +249,13 @@ def _hash(record: KindRecord) -> str:
 
 
 def _method(evidence: Evidence) -> tuple[tuple[str, str, str], ...]:
-    started, fields = evidence.started, evidence.fields
+    started, fields, model = evidence.started, evidence.fields, evidence.result.model
     floor = "" if started.exploration is None else f"{100 * started.exploration:g} % of every draw is uniform"
     hfw_um, vfw_um = float(fields["hfw_um"]), float(fields["vfw_um"])
     rows = [
         ("Policy", started.policy.kind, _hash(started.policy)),
-        ("Segmentation", started.model.kind, _hash(started.model)),
+        ("Segmentation", model.kind, _hash(model)),
+        *([] if model == started.model else [("Segmentation at the start", "", _hash(started.model))]),
         ("Field", f"{hfw_um:.4g} × {vfw_um:.4g} µm", "at the magnification that defines the value"),
         ("Region", f"{count(started.fields_in_region)} fields", f"{started.region_area_um2 / 1e6:.4g} mm²"),
         ("Statistics", started.tier, ", ".join(sorted({q.estimator for q in evidence.result.quantities}))),

@@ -4,6 +4,17 @@ from autoscope.session.commands import CommandListener
 from autoscope.session.control import SessionControl
 from autoscope.session.journal import UNITS, Journal
 from autoscope.session.labelling import Labelling, LabelSettings
+from autoscope.session.learning import (
+    Failed,
+    Judged,
+    Learner,
+    Learning,
+    LearnSettings,
+    Renewal,
+    Renewed,
+    Task,
+    Trainer,
+)
 from autoscope.session.measurer import (
     MaskReader,
     Measurement,
@@ -18,6 +29,7 @@ from autoscope.session.parts import Prepared, SessionParts
 from autoscope.session.past import Past
 from autoscope.session.progress import Listener, Progress, TimeLeft, half_width, time_left, wanted_half_width
 from autoscope.session.quantities import FieldMap, Inclusion, TargetMeasure, Value
+from autoscope.session.remeasuring import LooksOf
 from autoscope.session.runner import SessionRunner
 from autoscope.session.settings import FaultPolicy, FocusPolicy, RecoveryPolicy, SessionSettings
 from autoscope.session.spectroscopy import Spectroscopy, SpectrumPlan
@@ -28,14 +40,20 @@ __all__ = [
     "UNITS",
     "Alert",
     "CommandListener",
+    "Failed",
     "FaultPolicy",
     "FieldMap",
     "FocusPolicy",
     "Inclusion",
     "Journal",
+    "Judged",
     "LabelSettings",
     "Labelling",
+    "LearnSettings",
+    "Learner",
+    "Learning",
     "Listener",
+    "LooksOf",
     "MaskReader",
     "Measurement",
     "Measurer",
@@ -46,6 +64,8 @@ __all__ = [
     "Prepared",
     "Progress",
     "RecoveryPolicy",
+    "Renewal",
+    "Renewed",
     "SegmentingMeasurer",
     "SessionControl",
     "SessionParts",
@@ -54,7 +74,9 @@ __all__ = [
     "Spectroscopy",
     "SpectrumPlan",
     "TargetMeasure",
+    "Task",
     "TimeLeft",
+    "Trainer",
     "ValidSource",
     "Value",
     "Watchdog",

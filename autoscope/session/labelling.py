@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from autoscope.core import Frame, LabelError, component_rng
+from autoscope.estimation import MINIMUM_ANSWERS
 from autoscope.labels import Answer, Chances, Effect, FrameStrategy, LabelQueue, NewRequest, uncertainty_map
 from autoscope.labels import frame_score as score_of
 from autoscope.records import Document, LabelAnswerDocument, LabelChoiceDocument
@@ -16,7 +18,7 @@ from autoscope.session.control import SessionControl
 from autoscope.session.journal import Journal
 from autoscope.session.measurer import MaskReader, Measurement
 from autoscope.session.progress import wanted_half_width
-from autoscope.survey import ExpertCorrection, QuantityState, Survey, Target
+from autoscope.survey import ExpertCorrection, Lessons, QuantityState, Survey, Target
 
 SMALLEST_QUANTILE = 1.96
 """No interval at 95 % is narrower than so many standard errors."""
@@ -43,6 +45,26 @@ class LabelSettings:
     strategy: FrameStrategy
     wait_s: float
     seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """Answers that a model may learn from, and answers that are held out: visit to request, each.
+
+    Attributes:
+        visits: only the first so many visits are looked at: before the first that still waits for an answer.
+        learn: to learn from.
+        judge: to judge by.
+    """
+
+    visits: int
+    learn: Mapping[int, int]
+    judge: Mapping[int, int]
+
+    @property
+    def answers(self) -> int:
+        """How many answers there are."""
+        return len(self.learn) + len(self.judge)
 
 
 class Labelling:
@@ -100,7 +122,7 @@ class Labelling:
         """Tosses the coin for a frame that was measured, and asks for it where it falls so."""
         if not self._asking or self._lost:
             return
-        score = score_of(measurement.probability, self._settings.strategy)
+        score = score_of(measurement.probability, self._settings.strategy, measurement.unsure)
         chance = self._chances.chance(score)
         toss = float(component_rng(self._settings.seed, "labels", step).random())
         asked = toss < chance
@@ -118,8 +140,10 @@ class Labelling:
         self, field: int, frame: Frame, measurement: Measurement, score: float, chance: float
     ) -> int | None:
         """Puts a frame to the queue; None where the queue is out of reach: then nothing more is asked."""
-        unsure = np.zeros(measurement.labels.shape, np.float32)
-        if measurement.probability is not None:
+        unsure = measurement.unsure
+        if unsure is None:
+            unsure = np.zeros(measurement.labels.shape, np.float32)
+        if measurement.unsure is None and measurement.probability is not None:
             unsure = uncertainty_map(measurement.probability)
         new = NewRequest(
             session=self._session, field=field, frame=frame.pixels, prediction=measurement.labels,
@@ -156,7 +180,7 @@ class Labelling:
             taken = sum(map(self._take, mine)) + self._take_refusals()
             if taken:
                 self._journal.corrected(survey)
-                self._tell(survey)
+                self.tell(survey)
         except LabelError as error:
             self._lose(error)
             return 0
@@ -201,7 +225,7 @@ class Labelling:
         if document.answer is not None:
             self._taken.add(document.answer)
 
-    def _tell(self, survey: Survey) -> None:
+    def tell(self, survey: Survey) -> None:
         """Records what the answers changed, for the experts to see."""
         for k, state in enumerate(survey.states()):
             now = (state.estimate, state.ci_low, state.ci_high)
@@ -218,14 +242,53 @@ class Labelling:
                 )
             )  # fmt: skip
 
+    # -- learning ---------------------------------------------------------------------------------
+
+    def lesson(self, held_out: float) -> Lesson:
+        """The answers so far: a coin for each field, the same whenever it is asked, holds some of them out.
+
+        Args:
+            held_out: chance of being held out.
+        """
+        visits = self.correction.settled
+        requests = {step - 1: request for request, (step, _) in self._requests.items()}
+        learn, judge = dict[int, int](), dict[int, int]()
+        for visit in self.correction.given(visits):
+            kept = component_rng(self._settings.seed, "held out", visit + 1).random() < held_out
+            (judge if kept else learn)[visit] = requests[visit]
+        return Lesson(visits, learn, judge)
+
+    def would_be_lost(self, lesson: Lesson, survey: Survey) -> bool:
+        """Whether learning from these answers would leave too few for a correction that there is already."""
+        corrected = any(state.covers == "expert-corrected" for state in survey.states())
+        return corrected and self.correction.answered - len(lesson.learn) < MINIMUM_ANSWERS
+
+    def adopted(
+        self,
+        values: Sequence[NDArray[np.float64] | None],
+        learnt: Collection[int],
+        lessons: Lessons,
+        model_sha256: str,
+    ) -> None:
+        """Another model has measured all fields again; see :meth:`ExpertCorrection.adopt`."""
+        self.correction.adopt(values, learnt, lessons)
+        self._model_sha256 = model_sha256
+
     # -- the end ----------------------------------------------------------------------------------
 
-    def wait(self, survey: Survey, control: SessionControl) -> None:
-        """Waits for outstanding answers, in all at most ``wait_s``, and takes them in as they come."""
+    def wait(self, survey: Survey, control: SessionControl, meanwhile: Callable[[], object]) -> None:
+        """Waits for outstanding answers, in all at most ``wait_s``, and takes them in as they come.
+
+        Args:
+            survey: whose estimate they correct.
+            control: the operator may end the waiting.
+            meanwhile: done again and again.
+        """
         while self.waiting:
             if control.stop_requested or control.paused:
                 return
             began = time.monotonic()
+            meanwhile()
             if self.take_in(survey):
                 continue
             control.wait_for_stop(LOOK_EVERY_S)

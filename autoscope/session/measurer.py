@@ -15,7 +15,7 @@ from autoscope.survey import FieldGrid
 
 if TYPE_CHECKING:
     from autoscope.perception.look import Look
-    from autoscope.perception.segmentation import Segmenter
+    from autoscope.perception.segmentation import Segmentation, Segmenter
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,8 @@ class Measurement:
         notes: what a reader of the result must know.
         look: whether the frame resembles those that the model was made for; None where it cannot tell.
         probability: ``classes x height x width``, where it was asked for and the model gives any.
+        unsure: ``height x width``, from 0 (sure) to 1 (all classes alike): entropy of the calibrated
+            prediction, the doubt about the weights included; where it was asked for and the model can tell.
     """
 
     seen: FieldMap
@@ -37,6 +39,7 @@ class Measurement:
     notes: tuple[str, ...] = ()
     look: Look | None = None
     probability: NDArray[np.float16] | None = None
+    unsure: NDArray[np.float32] | None = None
 
     @property
     def labels(self) -> NDArray[np.uint8]:
@@ -144,6 +147,14 @@ class MaskReader:
         )
 
 
+def _unsure(found: Segmentation) -> NDArray[np.float32] | None:
+    """The total entropy as a share of the largest that so many classes can have."""
+    if found.uncertainty is None:
+        return None
+    share = found.uncertainty.total.astype(np.float32) / np.float32(np.log(len(found.class_names)))
+    return np.asarray(np.minimum(np.maximum(share, 0), 1), np.float32)  # half precision rounds beyond
+
+
 class SegmentingMeasurer:
     """Segments a frame and measures the class map.
 
@@ -153,6 +164,7 @@ class SegmentingMeasurer:
         measures: one for each target.
         valid: which pixels are specimen; None where all are.
         keep_probability: whether measurements carry the class probabilities too.
+        keep_uncertainty: whether they carry how unsure a calibrated model is of each pixel.
     """
 
     def __init__(
@@ -163,8 +175,9 @@ class SegmentingMeasurer:
         valid: ValidSource | None,
         *,
         keep_probability: bool = False,
+        keep_uncertainty: bool = False,
     ) -> None:
-        self._segmenter, self._keep = segmenter, keep_probability
+        self._segmenter, self._keep, self._doubting = segmenter, keep_probability, keep_uncertainty
         self._edge = frozenset[int]() if valid is None else at_the_edge(grid, valid)
         self._counting = any(m.target.quantity == "inclusions_per_mm2" for m in measures)
         self._reader = MaskReader(segmenter.class_names, grid, measures, valid)
@@ -179,10 +192,13 @@ class SegmentingMeasurer:
     def measure(self, frame: Frame, field: int) -> Measurement:
         """Measures every target on one field's frame."""
         wanted = self._counting or self._keep
-        found = self._segmenter.segment(frame.pixels, frame.imaging.pixel_nm, probability=wanted)
+        found = self._segmenter.segment(
+            frame.pixels, frame.imaging.pixel_nm, probability=wanted, uncertainty=self._doubting
+        )
         measurement = self._reader.read(found.labels, found.pixel_nm, field, found.probability)
         return replace(
             measurement,
             look=None if field in self._edge else found.look,  # no model was made for what is no specimen
             probability=found.probability if self._keep else None,
+            unsure=_unsure(found),
         )

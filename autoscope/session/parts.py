@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from autoscope.core import Frame
 from autoscope.microscope import Microscope
 from autoscope.session.labelling import Labelling
+from autoscope.session.learning import Learner, Renewal
 from autoscope.session.measurer import Measurer
 from autoscope.session.settings import SessionSettings
 from autoscope.session.spectroscopy import Spectroscopy
@@ -16,12 +17,16 @@ from autoscope.survey import FieldGrid, Survey
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What exists only after the overview: the frozen model, the survey with its predictor, the EDS."""
+    """What exists only after the overview: the frozen model, the survey with its predictor, the EDS.
+
+    ``renewal`` is how to go on with another model; None where none can be had.
+    """
 
     measurer: Measurer
     survey: Survey
     notes: tuple[str, ...] = ()
     spectroscopy: Spectroscopy | None = None
+    renewal: Renewal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,7 @@ class SessionParts:
             with the same frames when a session is resumed.
         warnings: what the report must say from the start.
         labelling: the experts' part, None without a queue.
+        learner: who lets the model learn from the answers, None where it does not.
     """
 
     microscope: Microscope
@@ -46,3 +52,4 @@ class SessionParts:
     prepare: Callable[[Sequence[Frame]], Prepared]
     warnings: tuple[str, ...] = ()
     labelling: Labelling | None = None
+    learner: Learner | None = None

@@ -18,14 +18,18 @@ from autoscope.records import (
     FocusDocument,
     FrameDocument,
     LabelChoiceDocument,
+    ModelAdoptedDocument,
+    ModelRefusedDocument,
     ObservationDocument,
     SessionView,
     SpectrumDocument,
     WarningDocument,
+    adopted_model,
 )
 from autoscope.session.instrument import InFlight, InstrumentSource
 from autoscope.session.journal import driver_state
 from autoscope.session.labelling import Labelling
+from autoscope.session.learning import Learning
 from autoscope.session.second_look import Again
 from autoscope.session.spectra import KnownSpectrum
 from autoscope.session.spectroscopy import Spectroscopy
@@ -88,8 +92,12 @@ class Past:
                 if document.field in frames:
                     focus.saw(sharpness(self.view.frame(frames[document.field]).pixels))
 
-    def replay(self, survey: Survey, labelling: Labelling | None = None) -> tuple[Decision, ...]:
+    def replay(
+        self, survey: Survey, labelling: Labelling | None = None, learning: Learning | None = None
+    ) -> tuple[Decision, ...]:
         """Makes every recorded decision and observation again, and what experts were asked and said.
+
+        Where another model was adopted, the fields before it come out as that model measured them.
 
         Returns:
             The decisions that have no observation yet: none, one or two.
@@ -104,13 +112,33 @@ class Past:
             if isinstance(document, DecisionDocument):
                 pending.append(_decide_again(survey, document))
             elif isinstance(document, ObservationDocument):
+                if document.again:  # belongs to an adoption
+                    continue
                 values.append(document)
                 if len(values) == len(survey.targets):
                     survey.observe(pending.pop(0), _outcome(values))
                     values = []
+            elif learning is not None and isinstance(document, ModelAdoptedDocument):
+                learning.repeat(document, self._again(document))
+            elif learning is not None and isinstance(document, ModelRefusedDocument):
+                learning.repeat_refusal(document)
             elif labelling is not None:
                 labelling.replay(document)
         return tuple(pending)
+
+    def _again(self, adopted: ModelAdoptedDocument) -> list[ObservationDocument]:
+        """The observations that were written together with an adoption."""
+        batch = self.documents[adopted.seq + 1 : adopted.seq + 1 + adopted.following]
+        return [d for d in batch if isinstance(d, ObservationDocument)]
+
+    @property
+    def unfinished_adoption(self) -> ModelAdoptedDocument | None:
+        """An adoption that was written down and whose class maps perhaps were not; None where all is done."""
+        adopted = adopted_model(self.documents)
+        if adopted is None:
+            return None
+        later = self.documents[adopted.seq + 1 :]
+        return None if any(isinstance(d, EstimateDocument) for d in later) else adopted
 
     def not_considered(self) -> tuple[tuple[int, int, Frame], ...]:
         """Step, field and frame of the fields that were measured after the last coin for the experts."""

@@ -10,11 +10,13 @@ from autoscope.records import FinishReason
 from autoscope.session.control import SessionControl
 from autoscope.session.instrument import Imaging, InFlight, InstrumentSource
 from autoscope.session.journal import Journal
+from autoscope.session.learning import Learning
 from autoscope.session.measurer import Measurer
 from autoscope.session.overview import overview_tiles
-from autoscope.session.parts import SessionParts
+from autoscope.session.parts import Prepared, SessionParts
 from autoscope.session.past import Past
 from autoscope.session.progress import Listener, Progress, time_left
+from autoscope.session.remeasuring import CurrentMeasurer
 from autoscope.session.spectra import SpectrumCollector
 from autoscope.survey import Decision, QuantityState, Survey, step
 
@@ -48,6 +50,7 @@ class SessionRunner:
         self._state = "idle"
         self._survey: Survey | None = None
         self._source: InstrumentSource | None = None
+        self._learning: Learning | None = None
         self._pending: Decision | None = None
         self._overview_done = self._overview_all = 0
         self._measuring_since: tuple[float, int] | None = None
@@ -111,7 +114,8 @@ class SessionRunner:
         """Freezes the model, makes the survey, and takes up what was measured before."""
         parts, past = self._parts, self._past
         prepared = parts.prepare(frames)
-        self._survey = prepared.survey
+        self._survey, measurer = prepared.survey, CurrentMeasurer(prepared.measurer)
+        self._learning = self._learning_of(prepared, measurer)
         collector = None
         if prepared.spectroscopy is not None:
             if past is not None:
@@ -123,7 +127,7 @@ class SessionRunner:
         if parts.labelling is not None:
             self._survey.correct_with(parts.labelling.correction)
         self._source = InstrumentSource(
-            self._imaging, parts.grid, prepared.measurer, self._control, self._log_estimate, collector
+            self._imaging, parts.grid, measurer, self._control, self._log_estimate, collector
         )
         said = frozenset[str]() if past is None else past.warnings
         for note in (*parts.warnings, *prepared.notes):
@@ -131,8 +135,14 @@ class SessionRunner:
                 self._journal.warn(note)
         if past is not None:
             self._go_on(past, self._survey, self._source)
-            self._ask_again(past, prepared.measurer)
+            self._ask_again(past, measurer)
         return self._survey, self._source
+
+    def _learning_of(self, prepared: Prepared, measurer: CurrentMeasurer) -> Learning | None:
+        learner, labelling = self._parts.learner, self._parts.labelling
+        if learner is None or labelling is None or prepared.renewal is None:
+            return None
+        return Learning(learner, prepared.renewal, labelling, prepared.survey, measurer, self._journal)
 
     def _take_up(self, past: Past) -> list[Frame]:
         past.restore(self._parts.microscope)
@@ -158,7 +168,9 @@ class SessionRunner:
 
     def _go_on(self, past: Past, survey: Survey, source: InstrumentSource) -> None:
         """Repeats the recorded decisions, then finishes the step in which the session was interrupted."""
-        pending = past.replay(survey, self._parts.labelling)
+        pending = past.replay(survey, self._parts.labelling, self._learning)
+        if self._learning is not None and past.unfinished_adoption is not None:
+            self._learning.finish_adoption(past.unfinished_adoption)
         self._log_estimate()
         if not pending:
             return
@@ -214,6 +226,9 @@ class SessionRunner:
         self._settle()
         self._pending = None
         self._wait_for_experts(survey)
+        if self._learning is not None and labelling.spent(survey):
+            self._parts.microscope.make_safe()
+            self._learning.finish()  # a better model may do what more fields cannot
         if not labelling.spent(survey):
             return False
         labelling.say_spent()
@@ -227,11 +242,17 @@ class SessionRunner:
         if read is not None:
             labelling.consider(read.step, read.field, read.frame, read.measurement)
         labelling.take_in(survey)
+        self._learn()
+
+    def _learn(self) -> None:
+        """Lets the model learn from the answers, as far as that goes without waiting."""
+        if self._learning is not None:
+            self._learning.advance()
 
     def _wait_for_experts(self, survey: Survey) -> None:
         if self._parts.labelling is not None and self._parts.labelling.waiting:
             self._parts.microscope.make_safe()
-            self._parts.labelling.wait(survey, self._control)
+            self._parts.labelling.wait(survey, self._control, self._learn)
 
     def _stop_or_pause(self) -> bool:
         self._acknowledge()
@@ -298,6 +319,8 @@ class SessionRunner:
     def _finish(self, reason: FinishReason) -> None:
         """Writes the last documents; a session that failed because its disk is full has none."""
         with suppress(*((AutoscopeError,) if reason == "failed" else ())):
+            if self._learning is not None:
+                self._learning.close()
             if self._parts.labelling is not None:
                 self._parts.labelling.close()
             self._acknowledge()

@@ -2,7 +2,7 @@
 
 from autoscope.core import Prediction
 from autoscope.survey.conditions import Conditions, Prices
-from autoscope.survey.correcting import ExpertCorrection
+from autoscope.survey.correcting import ExpertCorrection, Lessons
 from autoscope.survey.design import DESIGN_OPTIONS, RULE, Controller, Design, Designed, proposal_of
 from autoscope.survey.design_view import DESIGN_OBSERVATION, design_masks, design_observation, possible
 from autoscope.survey.focus import FocusKeeper
@@ -46,6 +46,7 @@ __all__ = [
     "FieldSource",
     "FixedPredictor",
     "FocusKeeper",
+    "Lessons",
     "Offer",
     "Outcome",
     "Past",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,6 +36,7 @@ class _Visit:
         asked: how the coin fell.
         answers: ``targets`` each, what experts measured.
         given_up: whether no expert could answer.
+        learnt: whether the present model has learnt from the answers.
     """
 
     draw: int
@@ -46,6 +47,7 @@ class _Visit:
     asked: bool = False
     answers: list[NDArray[np.float64]] = field(default_factory=list)
     given_up: bool = False
+    learnt: bool = False
 
     @property
     def closed(self) -> bool:
@@ -55,6 +57,19 @@ class _Visit:
         return self.chance is not None and (not self.asked or bool(self.answers) or self.given_up)
 
 
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """Which answers the present model may have learnt from.
+
+    Attributes:
+        visits: answers to so many first visits, and to no others.
+        held_out: chance of each of them to be held out from it, in (0, 1].
+    """
+
+    visits: int
+    held_out: float
+
+
 class ExpertCorrection:
     """A probability sample of the measured frames with experts' answers (``estimation.two_phase``).
 
@@ -62,6 +77,7 @@ class ExpertCorrection:
     yet, for which frames are answered first says something about them. A frame that no expert could answer
     stands at the lowest and at the highest possible value in the two ends of the interval. Until there are
     ``MINIMUM_ANSWERS`` answers, ``MINIMUM_CORRECTED`` of them unlike the model's, nothing is corrected.
+    Answers that a model has learnt from say nothing on its error elsewhere: they count for their own frames.
 
     Args:
         targets: what is asked of the survey.
@@ -71,6 +87,7 @@ class ExpertCorrection:
         self._targets = tuple(targets)
         self._visits: list[_Visit] = []
         self._closed = 0  # visits before the first gap
+        self._lessons = Lessons(0, 1.0)
 
     def visited(self, draw: int, weight: float, propensity: float, value: NDArray[np.float64] | None) -> None:
         """Takes up a field that came back; see :class:`~autoscope.survey.protocols.Correction`."""
@@ -126,6 +143,40 @@ class ExpertCorrection:
         """Frames with an answer, those behind a gap included."""
         return sum(bool(row.answers) for row in self._visits)
 
+    @property
+    def settled(self) -> int:
+        """Visits before the first that is still to be answered."""
+        return self._closed
+
+    def given(self, visits: int) -> tuple[int, ...]:
+        """Those of the first ``visits`` visits that have an answer."""
+        return tuple(i for i, row in enumerate(self._visits[:visits]) if row.answers)
+
+    def adopt(
+        self, values: Sequence[NDArray[np.float64] | None], learnt: Collection[int], lessons: Lessons
+    ) -> None:
+        """Takes up what another model measures on the visited fields, which has learnt from some answers.
+
+        Args:
+            values: of every visit so far, ``targets`` each; None where there is no frame.
+            learnt: visits whose answers the model has learnt from: all that chance did not hold out.
+            lessons: which they could be.
+
+        Raises:
+            EstimationError: the values are of other visits, or it learnt from a frame without an answer.
+        """
+        if [value is None for value in values] != [row.value is None for row in self._visits]:
+            raise EstimationError(
+                f"a model was to be adopted with {len(values)} values for {len(self._visits)} visits: each"
+                " field that has a frame needs its value again"
+            )
+        wrong = [i for i in learnt if i >= lessons.visits or not self._visits[i].answers]
+        if wrong:
+            raise EstimationError(f"visit {wrong[0] + 1} was learnt from, and it has no answer to learn from")
+        for i, (row, value) in enumerate(zip(self._visits, values, strict=True)):
+            row.value, row.learnt = value, i in learnt
+        self._lessons = lessons
+
     def read(self, target: int, reading: Reading, first: FirstPhase | None) -> Reading | None:
         """The corrected reading of a target in the unit of the mean over the fields; None: not defensible."""
         if first is None or self.doubt(target):
@@ -140,16 +191,19 @@ class ExpertCorrection:
         if not any(row.asked for row in rows):
             return None
         goal = self._targets[target].goal
-        return two_phase(first, _second_phase(rows, target, goal))
+        return two_phase(first, _second_phase(rows, target, goal, self._lessons))
 
     def doubt(self, target: int) -> str:
         """Why the answers cannot correct a target yet, in a sentence; empty where they can."""
-        given = [row for row in self._usable() if row.answers]
+        usable = [row for row in self._usable() if row.answers]
+        given = [row for row in usable if not row.learnt]
         unlike = sum(float(_answer(row, target)) != float(_model(row, target)) for row in given)
-        waiting = self.answered - len(given)
+        waiting = self.answered - len(usable)
         if len(given) < MINIMUM_ANSWERS:
             gap = f", {waiting} more wait for an earlier one" if waiting else ""
-            return f"{len(given)} of at least {MINIMUM_ANSWERS} frames are answered{gap}"
+            learnt = len(usable) - len(given)
+            taught = f", besides {learnt} that the model has learnt from" if learnt else ""
+            return f"{len(given)} of at least {MINIMUM_ANSWERS} frames are answered{taught}{gap}"
         if unlike < MINIMUM_CORRECTED:
             return (
                 f"the experts differ from the model on {unlike} of {len(given)} frames: at least"
@@ -176,7 +230,7 @@ class ExpertCorrection:
         return [row for row in rows if row.draw < torn]
 
 
-def _second_phase(rows: list[_Visit], target: int, goal: Goal) -> SecondPhase:
+def _second_phase(rows: list[_Visit], target: int, goal: Goal, lessons: Lessons) -> SecondPhase:
     difference = [_difference(row, target) for row in rows]
     worst = [(d, d) if not row.given_up or row.answers else _extremes(row, target, goal)
              for d, row in zip(difference, rows, strict=True)]  # fmt: skip
@@ -185,11 +239,24 @@ def _second_phase(rows: list[_Visit], target: int, goal: Goal) -> SecondPhase:
         draw=np.array([row.draw for row in rows], np.intp),
         weight=np.array([row.weight for row in rows]),
         propensity=np.array([row.propensity for row in rows]),
-        chance=np.array([row.chance or 1.0 for row in rows]),
+        chance=np.array([_chance(row, i < lessons.visits, lessons) for i, row in enumerate(rows)]),
         difference=np.array(difference),
         low=low,
         high=high,
+        learnt=np.array([row.learnt for row in rows], bool),
     )
+
+
+def _chance(row: _Visit, teachable: bool, lessons: Lessons) -> float:
+    """The chance of an answer that tells of the model's error, given that the model has not learnt from it.
+
+    A frame that no expert can answer never teaches anything: it keeps the chance of being asked for.
+    """
+    if row.chance is None or row.learnt:
+        return 1.0
+    if not teachable or (row.given_up and not row.answers):
+        return row.chance
+    return row.chance * lessons.held_out / (1 - row.chance * (1 - lessons.held_out))
 
 
 def _difference(row: _Visit, target: int) -> float:

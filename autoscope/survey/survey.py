@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -29,41 +28,12 @@ from autoscope.survey.protocols import (
     Target,
 )
 from autoscope.survey.reporting import reported
-from autoscope.survey.sampling import Prepared, Sampled, Sampler
+from autoscope.survey.sampling import Prepared, Sampler
 from autoscope.survey.spending import ExtraCost
 from autoscope.survey.statistics import Statistics
+from autoscope.survey.visits import OpenDraw, known_values, opened, with_values
 
 _Array = TypeVar("_Array", bound=NDArray[Any])
-
-
-@dataclass(slots=True)
-class _OpenDraw:
-    """A draw that is made and not completely observed.
-
-    Attributes:
-        sampled: what was drawn.
-        values: ``targets x k``, measured so far.
-        variance: ``targets x k``, of measured values that are estimates themselves.
-        measured: ``k``, False for a field that could not be measured.
-        decided: fields handed out.
-        observed: fields that came back.
-    """
-
-    sampled: Sampled
-    values: NDArray[np.float64]
-    variance: NDArray[np.float64]
-    measured: NDArray[np.bool_]
-    decided: int = 0
-    observed: int = 0
-
-    @property
-    def fields(self) -> NDArray[np.intp]:
-        return self.sampled.draws[0].fields
-
-
-def _opened(sampled: Sampled) -> _OpenDraw:
-    shape = len(sampled.draws), len(sampled.draws[0].fields)
-    return _OpenDraw(sampled, np.zeros(shape), np.zeros(shape), np.zeros(shape[1], bool))
 
 
 class Survey:
@@ -108,6 +78,7 @@ class Survey:
         self._grid, self._targets, self._policy, self._predictor = grid, targets, policy, predictor
         exploration = statistics.exploration if policy.floored else 0.0
         self._exploration, self._sampler = exploration, Sampler(grid, targets, exploration, seed)
+        self._tier = statistics.tier
         self._travel_s, self._visit_s, self._xy_um = travel_s, visit_s, start_xy_um
         self._extra, self._extra_s = extra, 0.0
         self._prices = Prices(travel_s, visit_s, focus_s, spectrum_s)
@@ -115,8 +86,9 @@ class Survey:
         self._view: SurveyView | None = None
         self._free = np.ones(len(grid), bool)
         self._names = tuple(f"{target.quantity} of {target.class_name}" for target in targets)
-        self._trackers = tuple(QuantityTracker(len(grid), target.goal, statistics.tier) for target in targets)
-        self._open: deque[_OpenDraw] = deque()
+        self._trackers = self._new_trackers()
+        self._open: deque[OpenDraw] = deque()
+        self._closed: list[OpenDraw] = []
         self._pending: deque[Decision] = deque()
         self._steps = self._draws = self._measured = self._lost = 0
         self._correction: Correction | None = None
@@ -218,8 +190,9 @@ class Survey:
         if not self._unvisited():
             return None
         if not self._open or self._open[-1].decided == len(self._open[-1].fields):
-            bounded = tuple(tracker.bets for tracker in self._trackers)
-            self._open.append(_opened(self._sampler.sample(self._prepare(), self._xy_um, bounded)))
+            again = self._correction is not None  # with other values a tracker may bet for longer
+            bounded = tuple(again or tracker.bets for tracker in self._trackers)
+            self._open.append(opened(self._sampler.sample(self._prepare(), self._xy_um, bounded)))
             self._draws += 1
         return self._hand_out(self._open[-1])
 
@@ -266,7 +239,7 @@ class Survey:
         self._take(self._open[0], values, outcome.variance)
 
     def _take(
-        self, draw: _OpenDraw, values: NDArray[np.float64] | None, variance: NDArray[np.float64] | None
+        self, draw: OpenDraw, values: NDArray[np.float64] | None, variance: NDArray[np.float64] | None
     ) -> None:
         place, missing = draw.observed, np.full(len(self._targets), np.nan)
         predicted = (fixed.predicted[place] for fixed in draw.sampled.draws)
@@ -285,10 +258,42 @@ class Survey:
             self._correction.visited(drawn.step - 1, float(drawn.weight[place]), chance, values)
         draw.observed += 1
         if draw.observed == len(draw.fields):
-            self._open.popleft()
-            rows = zip(self._trackers, draw.sampled.draws, draw.values, draw.variance, strict=True)
-            for tracker, fixed, row, spread in rows:
-                tracker.observe(fixed, row, draw.measured, spread)
+            self._closed.append(self._open.popleft())
+            self._track(draw)
+
+    def _new_trackers(self) -> tuple[QuantityTracker, ...]:
+        return tuple(QuantityTracker(len(self._grid), target.goal, self._tier) for target in self._targets)
+
+    def _track(self, draw: OpenDraw) -> None:
+        rows = zip(self._trackers, draw.sampled.draws, draw.values, draw.variance, strict=True)
+        for tracker, fixed, row, spread in rows:
+            tracker.observe(fixed, row, draw.measured, spread)
+
+    def remeasure(self, values: Sequence[NDArray[np.float64] | None], predictor: Predictor) -> None:
+        """Takes up what another model measures on every field that came back.
+
+        What was decided stays: the fields, propensities, predictions and weights of all draws are those that
+        were fixed when they were made. What comes of them begins anew: intervals, and what the predictor
+        learns for the draws to come.
+
+        Args:
+            values: ``targets`` each, in the order in which the fields came back; None where nothing could be
+                measured.
+            predictor: one that has learnt nothing yet.
+
+        Raises:
+            EstimationError: the values are of other fields than came back, or outside the bounds of their
+                quantity. The survey is unchanged then.
+        """
+        before = np.array(self._came_back.rows)
+        known = known_values(before, values, self._targets)
+        self._came_back = with_values((*self._closed, *self._open), before, values)
+        self._trackers, self._predictor = self._new_trackers(), predictor
+        for field, value in known:
+            predictor.update(field, value)
+        for draw in self._closed:
+            self._track(draw)
+        self._prepared = self._view = self._checked = None
 
     def _unvisited(self) -> bool:
         unfinished = bool(self._open) and self._open[-1].decided < len(self._open[-1].fields)
@@ -355,7 +360,7 @@ class Survey:
         dx, dy = self._grid.x_um[fields] - self._xy_um[0], self._grid.y_um[fields] - self._xy_um[1]
         return self._travel_s(np.hypot(dx, dy)) + self._visit_s
 
-    def _hand_out(self, draw: _OpenDraw) -> Decision:
+    def _hand_out(self, draw: OpenDraw) -> Decision:
         place = draw.decided
         field = int(draw.fields[place])
         predicted = np.array([fixed.predicted[place] for fixed in draw.sampled.draws])

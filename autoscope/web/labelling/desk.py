@@ -52,7 +52,7 @@ class LabelDesk:
         self._worker.shutdown(wait=False, cancel_futures=True)
 
     def lease(self, expert: str) -> Lease | None:
-        """The next request for an expert; the features that suggestions need are prepared meanwhile.
+        """The next request for an expert.
 
         Raises:
             RefusedError: the expert is not one of those who may answer.
@@ -60,10 +60,17 @@ class LabelDesk:
         if self._experts and expert not in self._experts:
             known = ", ".join(sorted(self._experts))
             raise RefusedError(403, f"{expert!r} is not one of the experts who may answer here: {known}")
-        lease = self.queue.lease(expert)
-        if lease is not None:
-            self._prepared(lease.request)
-        return lease
+        return self.queue.lease(expert)
+
+    def prepare(self, request_id: int) -> None:
+        """Begins to compute the features that suggestions need; returns at once.
+
+        Not done by a lease: the pictures of the frame come first.
+
+        Raises:
+            UnknownRequest: there is no such request.
+        """
+        self._prepared(self.queue.request(request_id))
 
     def lease_token(self, request_id: int, given: str | None) -> str:
         """The token of a lease: the one that was sent, or that of the only lease of the request.

@@ -51,6 +51,7 @@ def review_router(desk: LabelDesk, guidelines: Guidelines) -> APIRouter:
     @router.get("/requests/{request_id}/guidelines", responses=responses(404))
     def show_guidelines(request_id: RequestId) -> list[GuidelineRecord]:
         """What each class of a request is, with crops of answered frames."""
+        desk.prepare(request_id)  # pages ask for these as soon as the frame is drawn
         return list(guidelines.of(request_id))
 
     @router.get("/answers/{answer_id}/example.png", response_class=Response, responses=png_response(404))

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from autoscope.images import encode_png
-from autoscope.labels import Picture, State, mask_from_png
+from autoscope.labels import Lease, Picture, State, mask_from_png
 from autoscope.web.labelling.desk import LabelDesk
 from autoscope.web.labelling.schemas import (
     LabelRequest,
@@ -108,17 +108,20 @@ def _shown(desk: LabelDesk, request_id: int, picture: Picture) -> bytes:
 def _add_leases(router: APIRouter, desk: LabelDesk) -> None:
     nothing: dict[int | str, dict[str, Any]] = {204: {"description": "There is nothing to label now"}}
 
+    def held(lease: Lease) -> LeasedRequest:
+        return LeasedRequest.held(lease, desk.queue.lease_s, desk.queue.upcoming(lease.expert))
+
     @router.post("/lease", response_model=LeasedRequest, responses=responses() | nothing)
     def lease_request(wish: LeaseWish) -> Any:
         """The most informative open request; nobody else gets it until you answer, skip or release it."""
         lease = desk.lease(wish.expert)
-        return Response(status_code=204) if lease is None else LeasedRequest.held(lease, desk.queue.lease_s)
+        return Response(status_code=204) if lease is None else held(lease)
 
     @router.post("/{request_id}/renew", responses=responses(404, 409))
     def renew_lease(request_id: RequestId, x_lease: LeaseToken = None) -> LeasedRequest:
         """Makes your lease last its whole time again."""
         lease = desk.queue.renew(request_id, desk.lease_token(request_id, x_lease))
-        return LeasedRequest.held(lease, desk.queue.lease_s)
+        return held(lease)
 
     @router.post("/{request_id}/release", status_code=204, responses=responses(404, 409))
     def release_request(request_id: RequestId, x_lease: LeaseToken = None) -> None:

@@ -72,6 +72,8 @@ class LeasedRequest(LabelRequest):
         expires: until when, ISO 8601 UTC; every renewal moves it.
         lease_s: how long a lease lasts.
         second_opinion: whether another expert has answered it already; their answer is not shown.
+        next: what would come after it, as things stand: its pictures may be read in advance. Null where
+            nothing would.
     """
 
     token: str
@@ -79,9 +81,10 @@ class LeasedRequest(LabelRequest):
     expires: str
     lease_s: float
     second_opinion: bool
+    next: LabelRequest | None
 
     @classmethod
-    def held(cls, lease: Lease, lease_s: float) -> LeasedRequest:
+    def held(cls, lease: Lease, lease_s: float, following: RequestSummary | None) -> LeasedRequest:
         """A lease as the queue gave it."""
         return cls.model_validate(
             _fields(lease.request)
@@ -91,6 +94,7 @@ class LeasedRequest(LabelRequest):
                 "expires": iso(lease.expires_at),
                 "lease_s": lease_s,
                 "second_opinion": lease.second_opinion,
+                "next": None if following is None else LabelRequest.of(following),
             }
         )
 

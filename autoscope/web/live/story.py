@@ -15,6 +15,8 @@ from autoscope.records import (
     FrameDocument,
     LabelAnswerDocument,
     LabelChoiceDocument,
+    ModelAdoptedDocument,
+    ModelRefusedDocument,
     ObservationDocument,
     QuantityResult,
     ResumedDocument,
@@ -22,6 +24,8 @@ from autoscope.records import (
     StartedDocument,
     StateDocument,
     WarningDocument,
+    adoption_warning,
+    scores,
 )
 from autoscope.web.live.schemas import DecisionRecord, EstimateRecord, EventRecord, VisitRecord
 
@@ -120,6 +124,9 @@ class Story:
     def _(self, document: ObservationDocument) -> None:
         values = self._values.setdefault(document.step, [])
         values.append(document.value)
+        if document.again:
+            self._measured_again(document, values)
+            return
         decision = self._open.get(document.step)
         if decision is None or self.started is None or len(values) < len(self.started.targets):
             return
@@ -133,6 +140,24 @@ class Story:
         )  # fmt: skip
         if document.note:
             self._say(document, f"field {document.field}: {document.note}")
+
+    def _measured_again(self, document: ObservationDocument, values: list[float | None]) -> None:
+        """Another model was adopted: a field that is shown already has other values."""
+        if self.started is None or len(values) < len(self.started.targets):
+            return
+        del self._values[document.step]
+        for place, visit in enumerate(self.visits):
+            if visit.step == document.step:
+                new = {"seq": document.seq, "values": tuple(values)}
+                self.visits[place] = visit.model_copy(update=new)
+
+    @_take.register
+    def _(self, document: ModelAdoptedDocument) -> None:
+        self._say(document, adoption_warning(document))
+
+    @_take.register
+    def _(self, document: ModelRefusedDocument) -> None:
+        self._say(document, f"a fine-tuned model is not used: {document.note} ({scores(document)})")
 
     @_take.register
     def _(self, document: EstimateDocument) -> None:

@@ -6,6 +6,9 @@ from autoscope.core import RecordError
 from autoscope.records import (
     EstimateDocument,
     FinishedDocument,
+    InclusionResult,
+    InclusionsDocument,
+    ModelAdoptedDocument,
     QuantityResult,
     ResumedDocument,
     SpentRecord,
@@ -92,3 +95,30 @@ def test_result_json_has_the_keys_of_the_contract(writer, folder, started):
         "covers",
     } <= data["quantities"][0].keys()  # fmt: skip
     assert type(result).model_validate(data) == result
+
+
+def test_an_adopted_model_is_the_result_s_and_is_said(started):
+    adopted = ModelAdoptedDocument(
+        answers=20, old_sha256="cd" * 32, new_sha256="ef" * 32, learnt=(1, 4), held_out=9,
+        held_out_chance=0.5, mean_iou=0.8125, mean_iou_before=0.75,
+        file="models/efef.safetensors", teachable=25, fields=30,
+    )  # fmt: skip
+    result = build_result(stamped(started, adopted, FINISHED))
+    assert (result.model.kind, result.model.sha256) == ("segmentation", "ef" * 32)
+    (said,) = (w for w in result.warnings if "another model took over" in w)
+    for part in ("30 fields", "efefefefefef", "cdcdcdcdcdcd", "2 answers", "9 held-out", "0.8125", "0.7500"):
+        assert part in said
+
+
+def test_inclusions_of_a_field_that_was_measured_again_are_the_last_ones(started):
+    one = InclusionResult(
+        x_um=1.0, y_um=2.0, equivalent_diameter_um=0.0, class_name="oxide", class_probability=1.0
+    )
+
+    def found(step, *diameters):
+        listed = tuple(one.model_copy(update={"equivalent_diameter_um": d}) for d in diameters)
+        return InclusionsDocument(step=step, field=step, inclusions=listed)
+
+    documents = (started, found(1, 1.0, 2.0), found(2, 3.0), found(3, 4.0), found(1, 1.5), found(2), FINISHED)
+    result = build_result(stamped(*documents))
+    assert [i.equivalent_diameter_um for i in result.inclusions] == [4.0, 1.5]

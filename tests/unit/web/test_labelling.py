@@ -102,6 +102,21 @@ def test_two_answers_at_once_one_is_stored(client, queue, mask_png):
     assert len(queue.answers()) == 1
 
 
+def test_a_lease_says_what_comes_next(client):
+    """So that a page can read its pictures in advance; nothing of it is leased."""
+    leased = client.post("/api/requests/lease", json={"expert": "Anna"}).json()
+    following = leased["next"]
+    assert following["state"] == "open"
+    assert client.get(following["image"]).status_code == 200
+    assert client.get(f"/api/requests/{following['id']}").json()["state"] == "open"
+    assert client.post(f"/api/requests/{leased['id']}/release").status_code == 204
+    seen = []
+    while (answer := client.post("/api/requests/lease", json={"expert": "Anna"})).status_code == 200:
+        seen.append((answer.json()["id"], answer.json()["next"] and answer.json()["next"]["id"]))
+        client.post(f"/api/requests/{seen[-1][0]}/skip", json={"reason": "blurred"})
+    assert [number for _, number in seen] == [number for number, _ in seen[1:]] + [None]
+
+
 def test_skip_release_and_renew(client, queue):
     leased = lease(client)
     path, headers = f"/api/requests/{leased['id']}", {"X-Lease": leased["token"]}

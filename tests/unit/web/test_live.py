@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autoscope.records import CommandTail
+from autoscope.records import CommandTail, ModelAdoptedDocument, ObservationDocument
 
 
 def events_of(text: str) -> list[dict]:
@@ -130,3 +130,20 @@ def test_a_session_folder_itself_can_be_served(make_app, finished, client):
         assert [s["id"] for s in alone.get("/api/sessions").json()] == ["finished"]
         assert alone.get("/api/requests").status_code == 404
         assert "no label queue" in alone.get("/label").text
+
+
+def test_another_model_s_values_take_the_place_of_the_old_ones(client, running):
+    before = client.get("/api/sessions/running").json()
+    again = ObservationDocument(
+        step=1, field=1, quantity="area_fraction", class_name="pearlite", value=0.35, again=True
+    )
+    adopted = ModelAdoptedDocument(
+        answers=20, old_sha256="cd" * 32, new_sha256="ef" * 32, learnt=(1,), held_out=9, held_out_chance=0.5,
+        mean_iou=0.8, mean_iou_before=0.75, file="models/efef.safetensors", teachable=2, fields=2,
+    )  # fmt: skip
+    running.writer.append(adopted, again, again.model_copy(update={"step": 2, "field": 2, "value": 0.15}))
+    shown = client.get("/api/sessions/running").json()
+    assert [v["values"] for v in shown["visits"]] == [[0.35], [0.15]]
+    assert "another model took over" in shown["events"][-1]["text"]
+    news = client.get(f"/api/sessions/running?after={before['last_seq']}").json()
+    assert [v["step"] for v in news["visits"]] == [1, 2]  # pages that know the fields hear of them again

@@ -157,6 +157,34 @@ def test_an_expert_scribbles_corrects_submits_and_gets_the_next(browser, until, 
     assert complaints(browser) == []
 
 
+def test_the_next_frame_is_read_while_this_one_is_worked_on(browser, until, served, queue, request_of):
+    size = (64, 64)
+    for field in (11, 12):
+        frame, prediction = np.full(size, 10 * field, np.uint8), np.full(size, field % 2, np.uint8)
+        unsure = np.zeros(size, np.uint8)
+        queue.add(request_of(field, frame=frame, prediction=prediction, uncertainty=unsure, score=field))
+    begin(browser, until, served, "Ben")
+    (lease,) = queue.leases("Ben")
+    following = queue.upcoming("Ben")
+    until(lambda: browser.execute_script("return document.body.dataset.ahead") == str(following.id))
+    read = (
+        "return performance.getEntriesByType('resource').map((e) => e.name).filter((n) => n.endsWith('.png'))"
+    )
+    assert any(f"/requests/{following.id}/image.png" in name for name in browser.execute_script(read))
+    browser.execute_script("performance.clearResourceTimings()")
+    press(browser, Keys.ENTER)
+    until(lambda: queue.leases("Ben") and queue.leases("Ben")[0].request.id == following.id)
+    until(lambda: shown(browser) == f"{following.session}, field {following.field}")
+    names = browser.execute_script(read)
+    assert not any(f"/requests/{following.id}/" in name for name in names)  # nothing was waited for
+    press(browser, Keys.ENTER)
+    until(lambda: len(queue.answers()) == 2)
+    for answer in queue.answers():
+        shown_first = queue.prediction(answer.request_id)
+        np.testing.assert_array_equal(queue.mask(answer.id), shown_first)  # the mask is this request's own
+    assert queue.answers()[0].request_id == lease.request.id
+
+
 def test_who_has_no_link_types_the_token(browser, until, served):
     browser.delete_all_cookies()
     browser.get(served.link.partition("?")[0] + "label")

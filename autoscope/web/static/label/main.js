@@ -2,7 +2,6 @@
 
 import { Refused, say } from "../api.js";
 import { bindKeys } from "./keys.js";
-import { Mask } from "./mask.js";
 import { buildKeyList, buildTools, markTool, showClasses, showEffects, showGuidelines, showProgress, showRequest } from "./panels.js";
 import { Tools } from "./tools.js";
 import { Unsure } from "./unsure.js";
@@ -124,8 +123,9 @@ async function take() {
 
 async function show(request) {
   showRequest(request);
-  const { frame, prediction, doubt } = await work.pictures();
-  mask = new Mask(prediction, request.width, request.height);
+  const pictures = await work.pictures();
+  const { frame, doubt } = pictures;
+  mask = pictures.mask;
   unsure = null;
   unsureOf(request, doubt).catch((error) => say(error.message, true));
   tools.value = Math.min(tools.value, request.class_names.length - 1);
@@ -141,6 +141,7 @@ function besides(request) {
   showProgress(work.expert).catch(() => {});
   showGuidelines(request).catch((error) => say(error.message, true));
   showEffects(request.session).catch(() => {});
+  work.prepare().catch(() => {}); // then it is read when its turn comes
 }
 
 async function unsureOf(request, doubt) {

@@ -2,13 +2,25 @@
 
 import { Refused, getBitmap, send } from "../api.js";
 import { indicesOf } from "../palette.js";
+import { Mask } from "./mask.js";
 import { indexPng } from "./png.js";
 
 const STORED = "autoscope-lease";
 
+// The frame, the mask that begins as the prediction, and the uncertainty on its way.
+async function picturesOf({ image, prediction, uncertainty, width, height }, idle = null) {
+  const [frame, classes] = [getBitmap(image), getBitmap(prediction)];
+  const doubt = frame.then(() => getBitmap(uncertainty)).then(indicesOf);
+  doubt.catch(() => {}); // who waits for it is told
+  const made = { frame: await frame, doubt };
+  const bitmap = await classes;
+  await idle; // the hand at the frame before goes first
+  return { ...made, mask: new Mask(indicesOf(bitmap), width, height) };
+}
+
 export class Work {
   constructor(expert) {
-    Object.assign(this, { expert, request: null, begun: 0, renewing: 0 });
+    Object.assign(this, { expert, request: null, begun: 0, renewing: 0, ahead: null });
   }
 
   // The request that this page held before it was reloaded, or the next one; null where there is none.
@@ -25,11 +37,24 @@ export class Work {
 
   // What is seen first, and a promise of the uncertainty, which nobody looks at in the first moment.
   async pictures() {
-    const { image, prediction, uncertainty } = this.request;
-    const [frame, classes] = [getBitmap(image), getBitmap(prediction)];
-    const doubt = frame.then(() => getBitmap(uncertainty)).then(indicesOf);
-    doubt.catch(() => {}); // who waits for it is told
-    return { frame: await frame, prediction: indicesOf(await classes), doubt };
+    const { ahead, request } = this;
+    this.ahead = null;
+    if (ahead?.id === request.id) {
+      try {
+        return await ahead.pictures;
+      } catch { /* the server was away: once more */ }
+    }
+    return picturesOf(request);
+  }
+
+  // Reads what probably comes next while this request is worked on.
+  async prepare() {
+    const next = this.request?.next;
+    if (!next || this.ahead?.id === next.id) return;
+    const pictures = picturesOf(next, new Promise((idle) => requestIdleCallback(idle, { timeout: 2000 })));
+    this.ahead = { id: next.id, pictures };
+    await pictures;
+    document.body.dataset.ahead = next.id;
   }
 
   async answer(mask) {

@@ -32,7 +32,8 @@ async function refresh() {
 }
 
 function take(news) {
-  news.visits = [...(session?.visits ?? []), ...news.visits];
+  const visits = [...(session?.visits ?? []), ...news.visits]; // a field that was measured again comes again
+  news.visits = [...new Map(visits.map((visit) => [visit.step, visit])).values()];
   news.estimates = [...(session?.estimates ?? []), ...news.estimates];
   session = news;
   showHeadline(session);
