@@ -138,9 +138,10 @@ class _Training:
         if self._standing.points:
             self._played = self._settings.contrasts.worlds
         else:
+            began = time.monotonic()
             self._clone(self._problem.rule)
             self._contrast(self._problem.rule)
-            self._judge([], time.monotonic())
+            self._judge([], began)
         while self._model.num_timesteps < self._settings.steps:
             self._piece()
         return self._finished()
