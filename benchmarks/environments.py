@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/environments.py [--seconds 10] [--json]
 
-A step of Survey-v0 is a draw with all its visits; the agent acts at random within its masks. Seconds are those
-of the processor, so that other work on the machine matters less; making a world is not counted.
+A step of Survey-v0 is a draw with all its visits; the agent acts at random within its masks. Seconds are
+those of the processor, so that other work on the machine matters less; making a world is not counted.
 """
 
 from __future__ import annotations
