@@ -1,9 +1,9 @@
-"""What each parameter of a draw's design changes, one at a time: beam time against the rule's in the same worlds.
+"""What each parameter of a draw's design changes, one at a time: beam time over that of the rule in a world.
 
     OMP_NUM_THREADS=1 python benchmarks/design_effects.py [--worlds 60] [--specimen any] [--instrument any]
 
-Every world is surveyed by the rule and by each design that differs from it in one parameter, with the same random
-numbers. Printed is the mean of the logarithm of the ratio of beam times, ± one standard error.
+Every world is surveyed by the rule and by each design that differs from it in one parameter, with the same
+random numbers. Printed is the mean of the logarithm of the ratio of beam times, ± one standard error.
 """
 
 from __future__ import annotations
