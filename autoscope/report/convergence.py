@@ -52,11 +52,9 @@ def _limits(
     centre = quantity.estimate if quantity.estimate is not None else 0.0
     deviations = np.abs(np.concatenate([progress.low, progress.high]) - centre)
     settled = deviations[np.isfinite(deviations)]
-    reach = max(
-        6 * (wanted or 0.0),
-        float(np.quantile(settled, 0.75)) * 1.6 if settled.size else 0.0,
-        3 * (quantity.half_width or 0.0),
-    )
+    reach = max(6 * (wanted or 0.0), 3 * (quantity.half_width or 0.0))
+    if reach == 0 and settled.size:
+        reach = 1.6 * float(np.quantile(settled, 0.75))
     largest = float(settled.max()) * 1.1 if settled.size else reach
     reach = min(reach, max(largest, 1.5 * (wanted or 0.0))) or abs(centre) / 2 or 1.0
     return factor * (centre - reach), factor * (centre + reach)
