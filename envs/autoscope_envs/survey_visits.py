@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from autoscope.core import EstimationError
 from autoscope.eds import Trade
 from autoscope.estimation import field_values
 from autoscope.survey import Decision, FieldGrid, FocusKeeper, Outcome
@@ -82,7 +83,7 @@ class TableVisits:
         """The values of the decision's field."""
         taken, self._taken = self._taken, None
         if taken is None or taken.value is None:
-            raise RuntimeError(f"no frame was taken for step {decision.step}")  # the survey's order is wrong
+            raise EstimationError(f"no frame was taken for step {decision.step}", step=decision.step)
         if self._trade is not None and self._features is not None:
             at = self._features.of(decision.field)
             by_image = (self._features.sizes[:, at] * self._features.prior[:, at]).sum(axis=1)
