@@ -122,7 +122,7 @@ class Designed:
 
     def __init__(self, name: str, sha256: str, controller: Controller, pilot: int = PILOT_FIELDS) -> None:
         if pilot < 0:
-            raise ConfigurationError(f"policy.pilot = {pilot} must be 0 or more")
+            raise ConfigurationError(f"policy.options.pilot = {pilot} must be 0 or more")
         self.name, self.sha256 = name, sha256
         self._controller, self._pilot = controller, pilot
 
