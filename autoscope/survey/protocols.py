@@ -280,6 +280,10 @@ class Decision:
         visit_s: travel and frame alone.
         refocus: whether the instrument is to focus before the frame, due or not.
         eds_price: what a second of spectra on the field counts against one of visits.
+        draw_weight: by how much the field's departure from its prediction moves its draw's pseudo-value,
+            in units of a uniform draw of as many fields.
+        error_weight: by how much an error of the field's value will move the estimate at the end, as far as
+            that can be foretold, likewise.
     """
 
     step: int
@@ -294,6 +298,8 @@ class Decision:
     visit_s: float = 0.0
     refocus: bool = False
     eds_price: float = 1.0
+    draw_weight: float = 1.0
+    error_weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
