@@ -150,6 +150,7 @@ class Journal:
                 visit_s=decision.visit_s,
                 refocus=decision.refocus,
                 eds_price=decision.eds_price,
+                together=decision.together,
             )
         )
 

@@ -194,7 +194,7 @@ class Past:
                 if outcome.value is not None and outcome.variance is not None:
                     decided = decisions[document.step]
                     predicted = np.array(decided.predicted, float)
-                    weight = float(grid.weight[document.field]) / decided.propensity
+                    weight = float(grid.weight[document.field]) / (decided.propensity / decided.together)
                     spectroscopy.learn(
                         weight, predicted, decided.visit_s, document.area_um2, document.candidates
                     )

@@ -168,7 +168,7 @@ class SpectrumCollector:
     ) -> tuple[Outcome, tuple[CandidateRecord, ...]]:
         """The field's values, from which the next decisions on spectra learn."""
         measured = self._eds.measured(spectra.sight, spectra.seen)
-        weight = float(self._grid.weight[decision.field]) / decision.propensity
+        weight = float(self._grid.weight[decision.field]) / decision.share
         area_um2 = spectra.sight.field.area_um2
         self._eds.learn(weight, decision.predicted, decision.visit_s, area_um2, measured.candidates)
         for message in spectra.sight.notes:

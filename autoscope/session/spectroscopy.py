@@ -150,7 +150,7 @@ class Spectroscopy:
         """
         candidates = find_candidates(field, tuple(self.plan.groups), self.plan.min_feature_um)
         drawn = self.draw(
-            candidates, field.area_um2, weight / decision.propensity, decision.step, decision.eds_price
+            candidates, field.area_um2, weight / decision.share, decision.step, decision.eds_price
         )
         return Sight(field, candidates, *drawn, notes)
 

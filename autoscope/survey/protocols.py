@@ -85,7 +85,8 @@ class Past:
 
     Attributes:
         fields: ``m`` indices.
-        propensity: ``m``, probability of each at its draw, given the past of the draw.
+        propensity: ``m``, probability of each at its draw, given the past of the draw, over the fields that
+            the draw was to have: of a field that was drawn with others, its chance at one visit.
         predicted: ``targets x m``, predictions that were fixed at the draw.
         measured: ``targets x m``; NaN where the field could not be measured.
     """
@@ -123,6 +124,7 @@ class SurveyView:
         past: what came back.
         prices: what the instrument's actions take.
         conditions: how the last field was taken.
+        tier: of the intervals.
     """
 
     grid: FieldGrid
@@ -137,6 +139,7 @@ class SurveyView:
     past: Past = field(default_factory=no_past)
     prices: Prices = field(default_factory=Prices)
     conditions: Conditions = field(default_factory=Conditions)
+    tier: str = "standard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +280,7 @@ class Decision:
         visit_s: travel and frame alone.
         refocus: whether the instrument is to focus before the frame, due or not.
         eds_price: what a second of spectra on the field counts against one of visits.
+        together: how many fields its draw was to have.
     """
 
     step: int
@@ -291,6 +295,12 @@ class Decision:
     visit_s: float = 0.0
     refocus: bool = False
     eds_price: float = 1.0
+    together: int = 1
+
+    @property
+    def share(self) -> float:
+        """Chance of the field at one visit: its propensity over the fields that its draw was to have."""
+        return self.propensity / self.together
 
 
 @dataclass(frozen=True, slots=True)

@@ -244,7 +244,8 @@ class Survey:
         place, missing = draw.observed, np.full(len(self._targets), np.nan)
         predicted = (fixed.predicted[place] for fixed in draw.sampled.draws)
         measured = missing if values is None else values
-        self._came_back.append(draw.fields[place], draw.sampled.actual[place], *predicted, *measured)
+        share = draw.sampled.actual[place] / draw.sampled.together
+        self._came_back.append(draw.fields[place], share, *predicted, *measured)
         if values is None:
             self._lost += 1
         else:
@@ -344,7 +345,7 @@ class Survey:
         return SurveyView(
             self._grid, _read_only(remaining), shown, _read_only(cost_s), self._draws,
             self._targets, _read_only(half_width), _read_only(wanted), self._exploration, self._past(),
-            self._prices, self._conditions,
+            self._prices, self._conditions, self._tier,
         )  # fmt: skip
 
     def _past(self) -> Past:
@@ -384,6 +385,7 @@ class Survey:
             visit_s=visit_s,
             refocus=draw.sampled.refocus and draw.decided == 1,
             eds_price=draw.sampled.eds_price,
+            together=draw.sampled.together,
         )
         self._pending.append(decision)
         return decision
