@@ -29,6 +29,10 @@ LEAST_GAIN = 0.05
 """Share of the beam time that fields at once must promise: the reckoning is no better than that."""
 
 
+WAYS = "ways of the rule"
+"""Name under which a view keeps the lengths of the steps."""
+
+
 def rule_design(view: SurveyView) -> Design:
     """What the best rule does; it is what ``policy.kind = "active"`` does."""
     return Design(batch=fields_at_once(view)[0])
@@ -73,12 +77,13 @@ def expected_fields(view: SurveyView) -> float:
 
 def visit_seconds(view: SurveyView) -> dict[int, float]:
     """Seconds of a field for each number of fields at once, travel included."""
-    prices, grid = view.prices, view.grid
-    way = mean_distance(np.ptp(grid.x_um) + grid.hfw_um, np.ptp(grid.y_um) + grid.vfw_um)
-    travel_s = prices.travel_s(way * np.array([TOUR_STEP[int(size)] for size in DESIGN_OPTIONS["batch"]]))
-    there_s = prices.visit_s + view.conditions.extra_s
-    sizes = map(int, DESIGN_OPTIONS["batch"])
-    return {size: there_s + float(way_s) for size, way_s in zip(sizes, travel_s, strict=True)}
+    if WAYS not in view.kept:
+        grid = view.grid
+        far_um = mean_distance(float(np.ptp(grid.x_um)) + grid.hfw_um, float(np.ptp(grid.y_um)) + grid.vfw_um)
+        view.kept[WAYS] = far_um * np.array([TOUR_STEP[int(size)] for size in DESIGN_OPTIONS["batch"]])
+    there_s = view.prices.visit_s + view.conditions.extra_s
+    travel_s = view.prices.travel_s(view.kept[WAYS]).tolist()
+    return {int(size): there_s + way_s for size, way_s in zip(DESIGN_OPTIONS["batch"], travel_s, strict=True)}
 
 
 def mean_distance(width: float, height: float) -> float:
