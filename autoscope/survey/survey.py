@@ -271,7 +271,8 @@ class Survey:
         place, missing = draw.observed, np.full(len(self._targets), np.nan)
         predicted = (fixed.predicted[place] for fixed in draw.sampled.draws)
         measured = missing if values is None else values
-        self._came_back.append(draw.fields[place], draw.sampled.actual[place], *predicted, *measured)
+        share = draw.sampled.actual[place] / draw.sampled.together
+        self._came_back.append(draw.fields[place], share, *predicted, *measured)
         if values is None:
             self._lost += 1
         else:
@@ -380,7 +381,7 @@ class Survey:
         return SurveyView(
             self._grid, _read_only(remaining), predicted.shown, _read_only(cost_s), self._draws,
             self._targets, _read_only(half_width), _read_only(wanted), self._exploration, self._past(),
-            self._prices, self._conditions, predicted.kept,
+            self._prices, self._conditions, self._tier, predicted.kept,
         )  # fmt: skip
 
     def _past(self) -> Past:
@@ -432,6 +433,7 @@ class Survey:
             eds_price=draw.sampled.eds_price,
             draw_weight=draw.draw_weight(place),
             error_weight=draw.error_weight(place),
+            together=draw.sampled.together,
         )
         self._pending.append(decision)
         return decision

@@ -21,6 +21,9 @@ POLICIES: dict[str, Callable[..., Policy]] = {
 }
 """Every policy that can be made from parameters alone, by name."""
 
+WHOLE = ("int", "int | None")
+"""Annotations of parameters that are whole numbers."""
+
 LEARNED = "learned"
 """The policy that is made from the weights of a trained network."""
 
@@ -56,7 +59,7 @@ def _problems_of(
     for name, value in options.items():
         if name not in known:
             problems.append(f"policy.options.{name} is unknown for {kind!r}{nearest(name, list(known))}")
-        elif isinstance(known[name].default, int) and not isinstance(value, int):
+        elif known[name].annotation in WHOLE and not isinstance(value, int):
             problems.append(f"policy.options.{name} = {value} must be a whole number")
         elif isinstance(value, float) and not math.isfinite(value):
             problems.append(f"policy.options.{name} = {value} must be a finite number")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from autoscope.perception.look import Look
 from autoscope.records import (
     CandidatesDocument,
     Census,
+    DecisionDocument,
     FrameDocument,
     LookDocument,
     ObservationDocument,
@@ -139,9 +140,13 @@ def kill_in_the(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 2, 9])
 def test_a_session_that_died_among_its_spectra_ends_as_if_it_had_not(
-    number: int, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    number: int,
+    config: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    overrides: Sequence[str] = (),
 ) -> None:
-    loaded = load_config(config)
+    loaded = load_config(config, overrides)
     whole = run_session(loaded, tmp_path / "whole")
     kill_in_the(number, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
@@ -156,6 +161,17 @@ def test_a_session_that_died_among_its_spectra_ends_as_if_it_had_not(
         for name in ("whole", "cut")
     ]
     assert found[0] == found[1]
+
+
+def test_a_session_that_draws_fields_at_once_and_died_among_its_spectra_ends_as_if_it_had_not(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several = ['policy.kind="active"', "policy.options={batch=4}"]
+    test_a_session_that_died_among_its_spectra_ends_as_if_it_had_not(
+        9, config, tmp_path, monkeypatch, several
+    )
+    decisions = [d for d in open_session(tmp_path / "cut").documents() if isinstance(d, DecisionDocument)]
+    assert {d.together for d in decisions} == {4}
 
 
 @pytest.fixture

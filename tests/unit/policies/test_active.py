@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from autoscope.core import ConfigurationError, Prediction, Rectangle
-from autoscope.survey import SurveyView, Target, lay_grid
+from autoscope.survey import Prices, SurveyView, Target, lay_grid
 from autoscope.survey.allocation import best_shape, importance, shapes
 from autoscope.survey.hilbert import hilbert_order
-from autoscope.survey.protocols import Past
+from autoscope.survey.protocols import Past, no_past
 from autoscope_policies import make_policy
 
 
@@ -158,6 +158,21 @@ def test_a_batch_follows_the_curve():
     assert proposal.batch.size == 5
     assert sorted(proposal.batch.order) == list(range(len(view.remaining)))
     assert proposal.spread.shape == (1, len(view.remaining))
+
+
+def test_fields_at_once_unless_they_are_given():
+    """A stage that takes a minute to the next field, and hardly less to a near one."""
+    view = make_view(np.full(200, 0.3), SPREAD, past=60, half_width=0.05)
+    slow = replace(view, prices=Prices(lambda distance_um: distance_um / 5.0, visit_s=1.0))
+    proposal = make_policy("active").propose(slow)
+    assert proposal.batch.size == 8
+    assert "variance taken away; residual spread as: predicted spread; 8 at once" in proposal.reason
+    assert make_policy("active").propose(view).batch is None
+    assert make_policy("active", batch=1).propose(slow).batch is None
+    assert make_policy("active", batch=3).propose(slow).batch.size == 3
+    pilot = make_policy("active").propose(replace(slow, past=no_past()))
+    assert pilot.batch.size == 4 and "pilot: 4 of 140 remaining fields" in pilot.reason
+    assert len({make_policy("active", **options).sha256 for options in ({}, {"batch": 1}, {"batch": 4})}) == 3
 
 
 @pytest.mark.parametrize(
