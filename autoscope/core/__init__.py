@@ -24,7 +24,7 @@ from autoscope.core.errors import (
     nearest,
 )
 from autoscope.core.region import Polygon, Rectangle, Region, bounds
-from autoscope.core.seeding import component_rng
+from autoscope.core.seeding import StepNumbers, component_rng
 from autoscope.core.values import (
     ELECTRONS_PER_PA_US,
     BeamSettings,
@@ -66,6 +66,7 @@ __all__ = [
     "Spectrum",
     "StageError",
     "StagePosition",
+    "StepNumbers",
     "TrainingError",
     "UnreachableError",
     "bounds",
