@@ -137,7 +137,6 @@ class QuantityTracker:
         self._complete = True  # no field was lost: pseudo-values are known, not only their bounds
         self._covering = True
         self._exposure = 0.0  # fields' worth of a uniform design
-        self._scale = 1.0  # measured over predicted variance, from past draws
         self._aim = math.nan  # half-width that the confidence sequence is tuned to, fixed early
         self._reading = Reading(math.nan, None, None, False, self._name("no field measured yet"))
 
@@ -210,10 +209,11 @@ class QuantityTracker:
         self._high += float(draw.weight @ y_high)
         self._weight_done += float(draw.weight.sum())
         self._fields_done += len(y)
-        self._surprising += int(np.count_nonzero(measured & (values != draw.predicted)))
-        found = values[measured].tolist()
-        self._seen.update(found)
-        self._commonest = max(self._commonest, *(self._seen[value] for value in found), 0)
+        predicted, found = (of if whole else of[measured] for of in (draw.predicted, values))
+        self._surprising += int(np.count_nonzero(found != predicted))
+        for value in found.tolist():
+            self._seen[value] += 1
+            self._commonest = max(self._commonest, self._seen[value])
         self._measured += len(found)
         self._exposure += min(draw.fairness, 1.0) * len(found)
         self._draws += 1
@@ -228,9 +228,12 @@ class QuantityTracker:
         if not self._complete:
             z_low = pseudo_value(self._low, rest, a, y_low, f, pi)
             z_high = pseudo_value(self._high, rest, a, y_high, f, pi)
-        variance = self._scale * draw.variance
-        wanted = self._goal.wanted(self._reading.estimate)
-        if self.bets:
+        bets = self.bets
+        variance = draw.variance
+        if bets or self._tier == "anytime":
+            variance *= self._scale
+        if bets:
+            wanted = self._goal.wanted(self._reading.estimate)
             bet = wanted / variance if wanted > 0 else 1 / (self._goal.high - self._goal.low)
             self._betting.update(
                 z_low, z_high, self._low + rest - draw.down, self._high + rest + draw.up, bet
@@ -238,12 +241,22 @@ class QuantityTracker:
         believed = variance if self._tier == "anytime" else draw.variance
         weight = float(draw_weights(draw.remaining, believed))
         self._rows.append(z, z_low, z_high, weight, draw.variance)
+        if len(self._rows) <= MINIMUM_DRAWS:
+            self._aim = self._goal.wanted(self._mean)
+
+    @property
+    def _mean(self) -> float:
         rows = self._rows.rows
-        mean = rows[:, _WEIGHT] @ rows[:, _Z] / rows[:, _WEIGHT].sum()
-        surprise = ((rows[:, _Z] - mean) ** 2 / rows[:, _VARIANCE]).sum()
-        self._scale = float((PRIOR_DRAWS + surprise) / (PRIOR_DRAWS + len(rows)))
-        if len(rows) <= MINIMUM_DRAWS:
-            self._aim = self._goal.wanted(float(mean))
+        return float(rows[:, _WEIGHT] @ rows[:, _Z] / rows[:, _WEIGHT].sum())
+
+    @property
+    def _scale(self) -> float:
+        """Measured over predicted variance, from past draws."""
+        if not len(self._rows):
+            return 1.0
+        rows = self._rows.rows
+        surprise = ((rows[:, _Z] - self._mean) ** 2 / rows[:, _VARIANCE]).sum()
+        return float((PRIOR_DRAWS + surprise) / (PRIOR_DRAWS + len(rows)))
 
     @property
     def bets(self) -> bool:

@@ -123,8 +123,8 @@ class SurveyView:
         past: what came back.
         prices: what the instrument's actions take.
         conditions: how the last field was taken.
-        kept: what was worked out from the grid, the targets and the prediction alone, by name: the same from
-            view to view, and empty again when the prediction is another one.
+        kept: what was worked out from grid, targets, prices and prediction alone, by name: the
+            same from view to view, and empty again when the prediction is another one.
     """
 
     grid: FieldGrid

@@ -32,8 +32,8 @@ class Prepared:
         remaining: ``r`` fields that may be drawn.
         weight: ``r``, a_i of these.
         believed: of these, with the spread that the proposal reckons with.
-        cost_s: ``r``, predicted seconds.
         first: what is offered, where the proposal has slots.
+        offer: the same as the policy sees it; None where the proposal has no slots.
     """
 
     step: int
@@ -41,13 +41,8 @@ class Prepared:
     remaining: NDArray[np.intp]
     weight: NDArray[np.float64]
     believed: Prediction
-    cost_s: NDArray[np.float64]
     first: Offered | None
-
-    @property
-    def offer(self) -> Offer | None:
-        """What the policy is offered; None where the proposal has no slots."""
-        return None if self.first is None else self.first.offer(self.believed, self.cost_s)
+    offer: Offer | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +89,13 @@ class Sampler:
             EstimationError: the proposal would make the estimate wrong.
         """
         believed = reckoned(view.prediction, proposal, view.remaining, step)
-        first = None
+        first, offer = None, None
         if proposal.slots is not None:
             base = floored(proposal.probability, self._exploration, step)
             first = offered(proposal, base, view.remaining, self._number_of_offer(step), step)
+            offer = first.offer(believed, view.cost_s)
         weight = self._grid.weight.take(view.remaining)
-        return Prepared(step, proposal, view.remaining, weight, believed, view.cost_s, first)
+        return Prepared(step, proposal, view.remaining, weight, believed, first, offer)
 
     def sample(self, prepared: Prepared, xy_um: tuple[float, float], bounded: tuple[bool, ...]) -> Sampled:
         """Makes a draw.
@@ -113,8 +109,8 @@ class Sampler:
             EstimationError: the proposal, or the choice between slots, would make the estimate wrong.
         """
         proposal = prepared.proposal
-        if prepared.first is not None:
-            draws, actual, candidates = self._slot(prepared, prepared.first, bounded)
+        if prepared.first is not None and prepared.offer is not None:
+            draws, actual, candidates = self._slot(prepared, prepared.first, prepared.offer, bounded)
         elif proposal.batch is not None:
             draws, actual, candidates = self._batch(prepared, xy_um, bounded)
         else:
@@ -156,11 +152,10 @@ class Sampler:
         return draws, inclusion[chosen], int(np.count_nonzero(inclusion))
 
     def _slot(
-        self, prepared: Prepared, first: Offered, bounded: tuple[bool, ...]
+        self, prepared: Prepared, first: Offered, offer: Offer, bounded: tuple[bool, ...]
     ) -> tuple[tuple[Draw, ...], NDArray[np.float64], int]:
         """Chooses between the slots; returns the draw, its probability, and how many were offered."""
         step = prepared.step
-        offer = first.offer(prepared.believed, prepared.cost_s)
         weights = np.asarray(first.slots.weigh(offer), float)
         if weights.shape != (len(offer),):
             raise EstimationError(
