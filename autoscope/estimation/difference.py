@@ -66,7 +66,7 @@ def pseudo_value(
     Raises:
         EstimationError: a propensity is not in (0, 1].
     """
-    a, y, f, pi = (np.atleast_1d(item).tolist() for item in (weight, value, predicted, propensity))
+    a, y, f, pi = _listed(weight), _listed(value), _listed(predicted), _listed(propensity)
     for chance in pi:
         if not 0 < chance <= 1:
             raise EstimationError(
@@ -76,6 +76,13 @@ def pseudo_value(
     chances = pi * len(a) if len(pi) == 1 else pi
     surprise = sum(a_i * (y_i - f_i) / p for a_i, y_i, f_i, p in zip(a, y, f, chances, strict=True))
     return float(measured_before + predicted_rest + surprise)
+
+
+def _listed(values: ArrayLike) -> list[float]:
+    """Few numbers are summed sooner without numpy."""
+    if isinstance(values, float):
+        return [values]
+    return np.atleast_1d(np.asarray(values, float)).tolist()
 
 
 def draw_weights(remaining: ArrayLike, variance: ArrayLike | None = None) -> NDArray[np.float64]:

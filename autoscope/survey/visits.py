@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,8 @@ class OpenDraw:
         measured: ``k``, False for a field that could not be measured.
         decided: fields handed out.
         observed: fields that came back.
+        noisy: whether any value came with a variance.
+        fields: its fields, in visiting order.
     """
 
     sampled: Sampled
@@ -34,11 +37,11 @@ class OpenDraw:
     measured: NDArray[np.bool_]
     decided: int = 0
     observed: int = 0
+    noisy: bool = False
+    fields: NDArray[np.intp] = dataclasses.field(init=False)
 
-    @property
-    def fields(self) -> NDArray[np.intp]:
-        """Its fields, in visiting order."""
-        return self.sampled.draws[0].fields
+    def __post_init__(self) -> None:
+        self.fields = self.sampled.draws[0].fields
 
 
 def opened(sampled: Sampled) -> OpenDraw:
