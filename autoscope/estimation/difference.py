@@ -82,7 +82,7 @@ def _listed(values: ArrayLike) -> list[float]:
     """Few numbers are summed sooner without numpy."""
     if isinstance(values, float):
         return [values]
-    return np.atleast_1d(np.asarray(values, float)).tolist()
+    return [float(value) for value in np.atleast_1d(values)]
 
 
 def draw_weights(remaining: ArrayLike, variance: ArrayLike | None = None) -> NDArray[np.float64]:

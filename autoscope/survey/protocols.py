@@ -192,11 +192,14 @@ class Slots:
         order: ``r``, positions in the proposal's ``probability`` in the order of the path; None: as is.
         weigh: gives each field of an offer its probability; they sum to 1. Depends on the offer and on what
             the policy was shown with the view alone.
+        even: whether each remaining field is to be offered with the same chance. The proposal's
+            ``probability`` is not looked at then, and the draw needs no pass over the fields.
     """
 
     number: int
     order: NDArray[np.intp] | None
     weigh: Callable[[Offer], NDArray[np.float64]]
+    even: bool = False
 
 
 @dataclass(frozen=True, slots=True)

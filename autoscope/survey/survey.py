@@ -423,6 +423,7 @@ class Survey:
         draw.decided += 1
         self._steps += 1
         self._taken.append(field)
+        self._sampler.drawn(field)
         self._prepared = self._view = None
         self._xy_um = x_um, y_um
         decision = Decision(

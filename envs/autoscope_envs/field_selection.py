@@ -60,13 +60,14 @@ class _Chosen:
     name, sha256, floored = "field selection", "", True
 
     def __init__(self, slots: int) -> None:
-        self._slots, self.action = slots, 0
+        self._proposal = Proposal(
+            np.empty(0), "chosen among slots", slots=Slots(slots, None, self._weigh, even=True)
+        )
+        self.action = 0
 
     def propose(self, view: SurveyView) -> Proposal:
         """The slots, drawn uniformly along the rows."""
-        count = len(view.remaining)
-        base = np.full(count, 1 / count)
-        return Proposal(base, "chosen among slots", slots=Slots(self._slots, None, self._weigh))
+        return self._proposal
 
     def _weigh(self, offer: Offer) -> NDArray[np.float64]:
         weights = np.zeros(len(offer))
