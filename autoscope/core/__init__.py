@@ -23,7 +23,7 @@ from autoscope.core.errors import (
     nearest,
 )
 from autoscope.core.region import Polygon, Rectangle, Region, bounds
-from autoscope.core.seeding import component_rng
+from autoscope.core.seeding import StepNumbers, component_rng
 from autoscope.core.values import (
     ELECTRONS_PER_PA_US,
     BeamSettings,
@@ -64,6 +64,7 @@ __all__ = [
     "Spectrum",
     "StageError",
     "StagePosition",
+    "StepNumbers",
     "TrainingError",
     "UnreachableError",
     "bounds",

@@ -16,6 +16,7 @@ with f = 0 the estimate is their LURE); Shekhar et al., arXiv 2305.06884 (differ
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,8 +120,8 @@ def combine(pseudo_values: ArrayLike, weights: ArrayLike, *, deviations: ArrayLi
     return Combined(estimate, float(np.sqrt(variance)), effective)
 
 
-def check_distribution(probability: NDArray[np.float64], step: int) -> None:
-    """Refuses a distribution that is not one.
+def check_distribution(probability: NDArray[np.float64], step: int) -> float:
+    """Refuses a distribution that is not one; returns its sum, which is 1 but for rounding.
 
     Args:
         probability: one for each candidate.
@@ -129,9 +130,8 @@ def check_distribution(probability: NDArray[np.float64], step: int) -> None:
     Raises:
         EstimationError: it has a NaN, a negative value, or does not sum to 1.
     """
-    bad = ~(probability >= 0)
-    if bad.any():
-        at = int(np.flatnonzero(bad)[0])
+    if not probability.min(initial=0.0) >= 0:
+        at = int(np.flatnonzero(~(probability >= 0))[0])
         raise EstimationError(
             f"draw {step}: candidate {at} has probability {probability[at]:g};"
             " a policy must return probabilities of 0 or more",
@@ -144,12 +144,13 @@ def check_distribution(probability: NDArray[np.float64], step: int) -> None:
             " a policy must return a distribution",
             step=step,
         )
+    return total
 
 
 def check_values(
     values: NDArray[np.float64],
-    low: ArrayLike,
-    high: ArrayLike,
+    low: Sequence[float],
+    high: Sequence[float],
     *,
     step: int,
     field: int,
@@ -173,8 +174,7 @@ def check_values(
             f"step {step}, field {field}: {values.size} values were measured for {len(names)} targets",
             step=step, field=field,
         )  # fmt: skip
-    lows, highs = np.broadcast_to(low, values.shape), np.broadcast_to(high, values.shape)
-    for name, value, least, most in zip(names, values, lows, highs, strict=True):
+    for name, value, least, most in zip(names, values.tolist(), low, high, strict=True):
         if not least <= value <= most:
             raise EstimationError(
                 f"step {step}, field {field}: {name} = {value:g} lies outside its bounds"

@@ -146,7 +146,7 @@ class QuantityTracker:
         self._exposure = 0.0  # fields' worth of a uniform design
         self._scale = 1.0  # measured over predicted variance, from past draws
         self._aim = math.nan  # half-width that the confidence sequence is tuned to, fixed early
-        self._reading = Reading(math.nan, None, None, False, self._name("no field measured yet"))
+        self._reading = Reading(math.nan, None, None, False, self._name("no draw complete yet"))
 
     @property
     def reading(self) -> Reading:

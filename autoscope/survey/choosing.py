@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from autoscope.core import EstimationError, Prediction
 from autoscope.estimation import Draw
 from autoscope.survey.batching import inclusion_probabilities, systematic_choice
-from autoscope.survey.drawing import TINY
+from autoscope.survey.drawing import TINY, inverse
 from autoscope.survey.protocols import Offer, Proposal, Slots, Target
 
 
@@ -42,13 +42,12 @@ class Offered:
     slots: Slots
     reason: str
 
-    def offer(self, prediction: Prediction, cost_s: NDArray[np.float64]) -> Offer:
-        """What the policy is shown; ``cost_s`` is that of all ``r`` fields."""
-        at = self.fields[self.places]
+    def offer(self, believed: Prediction, cost_s: NDArray[np.float64]) -> Offer:
+        """What the policy is shown; what is believed and ``cost_s`` are of all ``r`` fields."""
+        at = self.places
         return Offer(
-            at, self.inclusion[self.places], prediction.value[:, at], prediction.spread[:, at],
-            cost_s[self.places],
-        )  # fmt: skip
+            self.fields[at], self.inclusion[at], believed.value[:, at], believed.spread[:, at], cost_s[at]
+        )
 
 
 def offered(
@@ -76,7 +75,8 @@ def offered(
         raise EstimationError(f"draw {step}: slots come alone, without groups or a batch", step=step)
     if slots.number < 1:
         raise EstimationError(f"draw {step}: {slots.number} slots; 1 or more are needed", step=step)
-    for name, found in (("path", len(slots.order)), ("probabilities", len(probability))):
+    path = len(fields) if slots.order is None else len(slots.order)
+    for name, found in (("path", path), ("probabilities", len(probability))):
         if found != len(fields):
             raise EstimationError(
                 f"draw {step}: the policy's {name} have {found} entries for {len(fields)} remaining fields",
@@ -95,8 +95,9 @@ def fix_choice(
     chosen: int,
     exploration: float,
     weight: NDArray[np.float64],
-    prediction: Prediction,
+    believed: Prediction,
     targets: tuple[Target, ...],
+    bounded: tuple[bool, ...],
 ) -> tuple[Draw, ...]:
     """Everything of a draw in two phases that the estimates need; nothing of it may change later.
 
@@ -110,34 +111,38 @@ def fix_choice(
         probability: ``k``, p(i | S) after the floor.
         chosen: which slot was drawn.
         exploration: the floor.
-        weight: ``n``, a_i of the whole population.
-        prediction: of every field.
+        weight: ``r``, a_i of the fields that remain.
+        believed: of these fields.
         targets: what is asked.
+        bounded: as for :func:`autoscope.survey.drawing.fix_draw`.
     """
-    fields, slots = first.fields, len(first.places)
-    a = weight[fields]
-    place = first.places[chosen]
-    least = first.inclusion * (exploration / slots if slots > 1 else 1.0)
-    chance = np.where(least > 0, least, np.inf)
-    covering = bool(least.min() > 0)
-    value, spread = prediction.value[:, fields], prediction.spread[:, fields]
-    evenly = slots * a**2 / np.where(first.inclusion > 0, first.inclusion, np.inf)
-    variance, rest = spread**2 @ evenly, value @ a
-    fairness = 1 / float((a / chance).max()) if covering else 0.0
-    return tuple(
-        Draw(
-            step=step,
-            fields=fields[place : place + 1],
-            weight=a[place : place + 1],
-            predicted=value[k, place : place + 1],
-            propensity=float(first.inclusion[place] * probability[chosen]),
-            predicted_rest=float(rest[k]),
-            remaining=len(fields),
-            down=float((a * (value[k] - target.low) / chance).max()) if covering else np.inf,
-            up=float((a * (target.high - value[k]) / chance).max()) if covering else np.inf,
-            variance=max(float(variance[k]), TINY),
-            covering=covering,
-            fairness=fairness,
+    slots, place = len(first.places), first.places[chosen]
+    here = slice(place, place + 1)
+    per_chance, covering = inverse(first.inclusion)
+    least = exploration / slots if slots > 1 else 1.0
+    covering = covering and least > 0
+    burden = weight * per_chance
+    variance, rest = believed.spread**2 @ (slots * weight * burden), believed.value @ weight
+    draws = []
+    for k, target in enumerate(targets):
+        down = up = np.inf
+        if bounded[k] and covering:
+            down = float((burden * (believed.value[k] - target.low)).max()) / least
+            up = float((burden * (target.high - believed.value[k])).max()) / least
+        draws.append(
+            Draw(
+                step=step,
+                fields=first.fields[here],
+                weight=weight[here],
+                predicted=believed.value[k, here],
+                propensity=float(first.inclusion[place] * probability[chosen]),
+                predicted_rest=float(rest[k]),
+                remaining=len(first.fields),
+                down=down,
+                up=up,
+                variance=max(float(variance[k]), TINY),
+                covering=covering,
+                fairness=least / float(burden.max()) if covering else 0.0,
+            )
         )
-        for k, target in enumerate(targets)
-    )
+    return tuple(draws)

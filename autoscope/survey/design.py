@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from autoscope.core import ConfigurationError
 from autoscope.survey.allocation import best_shape, reckoned_spread
-from autoscope.survey.hilbert import hilbert_order
 from autoscope.survey.protocols import Batch, Proposal, SurveyView
 
 PILOT_FIELDS = 30
@@ -123,7 +122,7 @@ class Designed:
 
     def __init__(self, name: str, sha256: str, controller: Controller, pilot: int = PILOT_FIELDS) -> None:
         if pilot < 0:
-            raise ConfigurationError(f"policy.pilot = {pilot} must be 0 or more")
+            raise ConfigurationError(f"policy.options.pilot = {pilot} must be 0 or more")
         self.name, self.sha256 = name, sha256
         self._controller, self._pilot = controller, pilot
 
@@ -143,8 +142,7 @@ def proposal_of(design: Design, view: SurveyView, pilot: int = PILOT_FIELDS, not
     """
     remaining, count, batch = view.remaining, len(view.remaining), None
     if design.batch > 1:
-        path = hilbert_order(view.grid.column[remaining], view.grid.row[remaining])
-        batch = Batch(min(design.batch, count), path)
+        batch = Batch(min(design.batch, count), view.grid.path_through(remaining))
     said = f"; {note}" if note else ""
     if len(view.past) < pilot:
         reason = f"pilot: one of {count} remaining fields, all equally likely{said}"

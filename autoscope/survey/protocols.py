@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,6 +123,8 @@ class SurveyView:
         past: what came back.
         prices: what the instrument's actions take.
         conditions: how the last field was taken.
+        kept: what was worked out from the grid, the targets and the prediction alone, by name: the same from
+            view to view, and empty again when the prediction is another one.
     """
 
     grid: FieldGrid
@@ -137,6 +139,7 @@ class SurveyView:
     past: Past = field(default_factory=no_past)
     prices: Prices = field(default_factory=Prices)
     conditions: Conditions = field(default_factory=Conditions)
+    kept: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +189,13 @@ class Slots:
 
     Attributes:
         number: how many fields are offered; all, where fewer remain.
-        order: ``r``, positions in the proposal's ``probability`` in the order of the path.
+        order: ``r``, positions in the proposal's ``probability`` in the order of the path; None: as is.
         weigh: gives each field of an offer its probability; they sum to 1. Depends on the offer and on what
             the policy was shown with the view alone.
     """
 
     number: int
-    order: NDArray[np.intp]
+    order: NDArray[np.intp] | None
     weigh: Callable[[Offer], NDArray[np.float64]]
 
 

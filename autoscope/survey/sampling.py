@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscope.core import EstimationError, Prediction, component_rng
+from autoscope.core import EstimationError, Prediction, StepNumbers
 from autoscope.estimation import Draw
 from autoscope.survey.batching import (
     batch_of,
@@ -30,7 +30,8 @@ class Prepared:
         step: number of the draw, counted from 1.
         proposal: of the policy.
         remaining: ``r`` fields that may be drawn.
-        believed: the prediction, with the spread that the proposal reckons with.
+        weight: ``r``, a_i of these.
+        believed: of these, with the spread that the proposal reckons with.
         cost_s: ``r``, predicted seconds.
         first: what is offered, where the proposal has slots.
     """
@@ -38,6 +39,7 @@ class Prepared:
     step: int
     proposal: Proposal
     remaining: NDArray[np.intp]
+    weight: NDArray[np.float64]
     believed: Prediction
     cost_s: NDArray[np.float64]
     first: Offered | None
@@ -83,6 +85,7 @@ class Sampler:
 
     def __init__(self, grid: FieldGrid, targets: tuple[Target, ...], exploration: float, seed: int) -> None:
         self._grid, self._targets, self._exploration, self._seed = grid, targets, exploration, seed
+        self._number_of_draw, self._number_of_offer = StepNumbers(seed, "draw"), StepNumbers(seed, "offer")
 
     def prepare(self, step: int, view: SurveyView, proposal: Proposal) -> Prepared:
         """Checks a proposal and, where it has slots, draws what is offered.
@@ -94,9 +97,9 @@ class Sampler:
         first = None
         if proposal.slots is not None:
             base = floored(proposal.probability, self._exploration, step)
-            start = float(component_rng(self._seed, "offer", step).random())
-            first = offered(proposal, base, view.remaining, start, step)
-        return Prepared(step, proposal, view.remaining, believed, view.cost_s, first)
+            first = offered(proposal, base, view.remaining, self._number_of_offer(step), step)
+        weight = self._grid.weight.take(view.remaining)
+        return Prepared(step, proposal, view.remaining, weight, believed, view.cost_s, first)
 
     def sample(self, prepared: Prepared, xy_um: tuple[float, float], bounded: tuple[bool, ...]) -> Sampled:
         """Makes a draw.
@@ -111,9 +114,9 @@ class Sampler:
         """
         proposal = prepared.proposal
         if prepared.first is not None:
-            draws, actual, candidates = self._slot(prepared, prepared.first)
+            draws, actual, candidates = self._slot(prepared, prepared.first, bounded)
         elif proposal.batch is not None:
-            draws, actual, candidates = self._batch(prepared, xy_um)
+            draws, actual, candidates = self._batch(prepared, xy_um, bounded)
         else:
             draws, actual, candidates = self._unit(prepared, bounded)
         logged = actual if proposal.inclusion is None else np.full(len(actual), proposal.inclusion)
@@ -128,32 +131,33 @@ class Sampler:
         step, proposal = prepared.step, prepared.proposal
         units = units_of(proposal, prepared.remaining, step)
         probability = floored(proposal.probability, self._exploration, step)
-        chosen = pick(probability, component_rng(self._seed, "draw", step))
+        chosen = pick(probability, self._number_of_draw(step))
         draws = fix_draw(
-            step, units, probability, chosen, self._grid.weight, prepared.believed, self._targets, bounded
+            step, units, probability, chosen, prepared.weight, prepared.believed, self._targets, bounded
         )
         actual = np.full(len(draws[0].fields), probability[chosen])
         return draws, actual, int(np.count_nonzero(probability))
 
     def _batch(
-        self, prepared: Prepared, xy_um: tuple[float, float]
+        self, prepared: Prepared, xy_um: tuple[float, float], bounded: tuple[bool, ...]
     ) -> tuple[tuple[Draw, ...], NDArray[np.float64], int]:
         """Draws a batch; returns it, its fields' inclusion probabilities, and how many had a chance."""
         step, proposal, remaining = prepared.step, prepared.proposal, prepared.remaining
         batch = batch_of(proposal, len(remaining), step)
         probability = floored(proposal.probability, self._exploration, step)
         inclusion = inclusion_probabilities(probability, batch.size)
-        start = float(component_rng(self._seed, "draw", step).random())
-        chosen = systematic_choice(inclusion, batch.order, start)
+        chosen = systematic_choice(inclusion, batch.order, self._number_of_draw(step))
         at = remaining[chosen]
         chosen = chosen[short_tour(self._grid.x_um[at], self._grid.y_um[at], xy_um)]
         draws = fix_batch(
-            step, remaining, inclusion, batch.order, chosen, self._grid.weight, prepared.believed,
-            self._targets,
+            step, remaining, inclusion, batch.order, chosen, prepared.weight, prepared.believed,
+            self._targets, bounded,
         )  # fmt: skip
         return draws, inclusion[chosen], int(np.count_nonzero(inclusion))
 
-    def _slot(self, prepared: Prepared, first: Offered) -> tuple[tuple[Draw, ...], NDArray[np.float64], int]:
+    def _slot(
+        self, prepared: Prepared, first: Offered, bounded: tuple[bool, ...]
+    ) -> tuple[tuple[Draw, ...], NDArray[np.float64], int]:
         """Chooses between the slots; returns the draw, its probability, and how many were offered."""
         step = prepared.step
         offer = first.offer(prepared.believed, prepared.cost_s)
@@ -164,9 +168,9 @@ class Sampler:
                 step=step,
             )
         probability = floored(weights, self._exploration, step)
-        chosen = pick(probability, component_rng(self._seed, "draw", step))
+        chosen = pick(probability, self._number_of_draw(step))
         draws = fix_choice(
-            step, first, probability, chosen, self._exploration, self._grid.weight, prepared.believed,
-            self._targets,
+            step, first, probability, chosen, self._exploration, prepared.weight, prepared.believed,
+            self._targets, bounded,
         )  # fmt: skip
         return draws, np.full(1, draws[0].propensity), len(offer)

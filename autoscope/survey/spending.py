@@ -35,9 +35,14 @@ class ExtraCost:
             (np.maximum(predicted[counting], 0) / self._one[counting].reshape(shape)).sum(axis=0)
         )
 
+    @property
+    def feature_s(self) -> float:
+        """Extra seconds of a field for each feature that is expected there."""
+        return self._spent_s / self._met
+
     def seconds(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
         """``...``, extra seconds of fields of predicted values ``targets x ...``."""
-        return np.asarray(self._spent_s / self._met * self.features(predicted))
+        return np.asarray(self.feature_s * self.features(predicted))
 
     def observe(self, predicted: NDArray[np.float64], extra_s: float) -> None:
         """Learns what a field of predicted values ``targets`` took."""

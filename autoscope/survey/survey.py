@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -34,6 +35,27 @@ from autoscope.survey.statistics import Statistics
 from autoscope.survey.visits import OpenDraw, known_values, opened, with_values
 
 _Array = TypeVar("_Array", bound=NDArray[Any])
+
+
+def _read_only(values: _Array) -> _Array:
+    view = values.view()
+    view.flags.writeable = False
+    return view
+
+
+class _Predicted:
+    """A prediction, and what follows from it until the predictor makes another one.
+
+    Args:
+        prediction: of every field, checked.
+        extra: what fields cost beyond a visit, where they do.
+    """
+
+    def __init__(self, prediction: Prediction, extra: ExtraCost | None) -> None:
+        self.source = prediction
+        self.shown = Prediction(_read_only(prediction.value), _read_only(prediction.spread))
+        self.features = np.empty(0) if extra is None else extra.features(prediction.value)
+        self.kept: dict[str, Any] = {}
 
 
 class Survey:
@@ -86,6 +108,7 @@ class Survey:
         self._view: SurveyView | None = None
         self._free = np.ones(len(grid), bool)
         self._names = tuple(f"{target.quantity} of {target.class_name}" for target in targets)
+        self._bounds = tuple(zip(*(target.measured_bounds for target in targets), strict=True))
         self._trackers = self._new_trackers()
         self._open: deque[OpenDraw] = deque()
         self._closed: list[OpenDraw] = []
@@ -93,7 +116,8 @@ class Survey:
         self._steps = self._draws = self._measured = self._lost = 0
         self._correction: Correction | None = None
         self._prepared: Prepared | None = None
-        self._checked: Prediction | None = None
+        self._states: tuple[QuantityState, ...] | None = None
+        self._predicted: _Predicted | None = None
         self._came_back = GrowingTable(2 + 2 * len(targets))  # field, propensity, predicted, measured
 
     @property
@@ -140,7 +164,9 @@ class Survey:
 
     def states(self) -> tuple[QuantityState, ...]:
         """Where each target stands, on complete draws alone."""
-        return tuple(map(self._state, range(len(self._targets))))
+        if self._states is None or self._correction is not None:  # answers may come at any time
+            self._states = tuple(map(self._state, range(len(self._targets))))
+        return self._states
 
     def correct_with(self, correction: Correction) -> None:
         """Lets experts' answers correct what is reported; to be said before the first field comes back."""
@@ -229,13 +255,13 @@ class Survey:
             )
         values = None if outcome.value is None else np.asarray(outcome.value, float)
         if values is not None:
-            low, high = zip(*(t.measured_bounds for t in self._targets), strict=True)
+            low, high = self._bounds
             check_values(values, low, high, step=decision.step, field=decision.field, names=self._names)
             self._predictor.update(decision.field, values)
             if self._extra is not None:
                 self._extra.observe(decision.predicted, outcome.extra_s)
         self._pending.popleft()
-        self._prepared = self._view = None
+        self._prepared = self._view = self._states = None
         self._note(outcome)
         self._take(self._open[0], values, outcome.variance)
 
@@ -294,7 +320,8 @@ class Survey:
             predictor.update(field, value)
         for draw in self._closed:
             self._track(draw)
-        self._prepared = self._view = self._checked = None
+        self._prepared = self._view = self._states = None
+        self._predicted = None
 
     def _unvisited(self) -> bool:
         unfinished = bool(self._open) and self._open[-1].decided < len(self._open[-1].fields)
@@ -308,10 +335,10 @@ class Survey:
         """
         if self._view is None:
             prediction = self._predictor.predict()
-            if prediction is not self._checked:
+            if self._predicted is None or prediction is not self._predicted.source:
                 check_prediction(prediction, self._targets, len(self._grid), self._draws + 1)
-                self._checked = prediction
-            self._view = self._viewed(np.flatnonzero(self._free), prediction)
+                self._predicted = _Predicted(prediction, self._extra)
+            self._view = self._viewed(self._free.nonzero()[0], self._predicted)
         return self._view
 
     def _prepare(self) -> Prepared:
@@ -340,7 +367,7 @@ class Survey:
             needed.append(fields_foretold(half, wanted, self.observed, population))
         return 1 - max(needed) / population
 
-    def _viewed(self, remaining: NDArray[np.intp], prediction: Prediction) -> SurveyView:
+    def _viewed(self, remaining: NDArray[np.intp], predicted: _Predicted) -> SurveyView:
         readings = [tracker.reading for tracker in self._trackers]
         half_width = np.array(
             [
@@ -348,39 +375,48 @@ class Survey:
                 for r in readings
             ]
         )
-        shown = Prediction(_read_only(prediction.value), _read_only(prediction.spread))
-        cost_s = self._cost_s(remaining, prediction.value)
+        cost_s = self._cost_s(remaining, predicted.features)
         wanted = np.array([t.goal.wanted(r.estimate) for t, r in zip(self._targets, readings, strict=True)])
         return SurveyView(
-            self._grid, _read_only(remaining), shown, _read_only(cost_s), self._draws,
+            self._grid, _read_only(remaining), predicted.shown, _read_only(cost_s), self._draws,
             self._targets, _read_only(half_width), _read_only(wanted), self._exploration, self._past(),
-            self._prices, self._conditions,
+            self._prices, self._conditions, predicted.kept,
         )  # fmt: skip
 
     def _past(self) -> Past:
         columns, n = _read_only(self._came_back.rows).T, len(self._targets)
         return Past(columns[0].astype(np.intp), columns[1], columns[2 : 2 + n], columns[2 + n :])
 
-    def _cost_s(self, fields: NDArray[np.intp], predicted: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Seconds of fields; ``predicted`` is of all fields."""
-        travel_s = self._way_s(fields)
-        return travel_s if self._extra is None else travel_s + self._extra.seconds(predicted[:, fields])
+    def _cost_s(self, fields: NDArray[np.intp], features: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Seconds of fields, travel included; ``features`` are those expected on all fields."""
+        dx, dy = self._grid.x_um.take(fields), self._grid.y_um.take(fields)
+        dx -= self._xy_um[0]
+        dy -= self._xy_um[1]
+        dx *= dx
+        dy *= dy
+        dx += dy
+        cost_s = self._travel_s(np.sqrt(dx, out=dx)) + self._visit_s
+        if self._extra is not None:
+            cost_s += self._extra.feature_s * features.take(fields)
+        return cost_s
 
-    def _way_s(self, fields: NDArray[np.intp]) -> NDArray[np.float64]:
-        dx, dy = self._grid.x_um[fields] - self._xy_um[0], self._grid.y_um[fields] - self._xy_um[1]
-        return self._travel_s(np.hypot(dx, dy)) + self._visit_s
+    def _visit_of(self, x_um: float, y_um: float) -> float:
+        """Seconds to go to a place and to take a frame there."""
+        dx, dy = x_um - self._xy_um[0], y_um - self._xy_um[1]
+        return float(self._travel_s(np.array([math.sqrt(dx * dx + dy * dy)]))[0]) + self._visit_s
 
     def _hand_out(self, draw: OpenDraw) -> Decision:
         place = draw.decided
         field = int(draw.fields[place])
         predicted = np.array([fixed.predicted[place] for fixed in draw.sampled.draws])
-        visit_s = float(self._way_s(draw.fields[place : place + 1])[0])
+        x_um, y_um = float(self._grid.x_um[field]), float(self._grid.y_um[field])
+        visit_s = self._visit_of(x_um, y_um)
         extra_s = 0.0 if self._extra is None else float(self._extra.seconds(predicted))
         draw.decided += 1
         self._steps += 1
         self._free[field] = False
         self._prepared = self._view = None
-        self._xy_um = float(self._grid.x_um[field]), float(self._grid.y_um[field])
+        self._xy_um = x_um, y_um
         decision = Decision(
             step=self._steps,
             draw=draw.sampled.draws[0].step,
@@ -399,9 +435,3 @@ class Survey:
         )
         self._pending.append(decision)
         return decision
-
-
-def _read_only(values: _Array) -> _Array:
-    view = values.view()
-    view.flags.writeable = False
-    return view

@@ -39,9 +39,9 @@ class Active:
 
     def __init__(self, batch: int = 1, pilot: int = PILOT_FIELDS) -> None:
         if batch < 1:
-            raise ConfigurationError(f"policy.batch = {batch} must be 1 or more")
+            raise ConfigurationError(f"policy.options.batch = {batch} must be 1 or more")
         if pilot < 0:
-            raise ConfigurationError(f"policy.pilot = {pilot} must be 0 or more")
+            raise ConfigurationError(f"policy.options.pilot = {pilot} must be 0 or more")
         self._batch, self._pilot = batch, pilot
         self.sha256 = fingerprint(self.name, {"batch": batch, "pilot": pilot})
 
@@ -71,9 +71,9 @@ class Greedy:
 
     def __init__(self, sharpness: float = 1.0, pilot: int = PILOT_FIELDS) -> None:
         if not 0 < sharpness < np.inf:
-            raise ConfigurationError(f"policy.sharpness = {sharpness:g} must be positive")
+            raise ConfigurationError(f"policy.options.sharpness = {sharpness:g} must be positive")
         if pilot < 0:
-            raise ConfigurationError(f"policy.pilot = {pilot} must be 0 or more")
+            raise ConfigurationError(f"policy.options.pilot = {pilot} must be 0 or more")
         self._sharpness, self._pilot = sharpness, pilot
         self.sha256 = fingerprint(self.name, {"sharpness": sharpness, "pilot": pilot})
 

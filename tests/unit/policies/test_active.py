@@ -163,11 +163,14 @@ def test_a_batch_follows_the_curve():
 @pytest.mark.parametrize(
     ("kind", "options", "message"),
     [
-        ("active", {"batch": 0}, "policy.batch = 0"),
-        ("active", {"pilot": -1}, "policy.pilot = -1"),
-        ("greedy", {"sharpness": 0.0}, "policy.sharpness = 0"),
-        ("greedy", {"pilot": -1}, "policy.pilot = -1"),
-        ("active", {"bach": 3}, "did you mean 'batch'"),
+        ("active", {"batch": 0}, "policy.options.batch = 0"),
+        ("active", {"pilot": -1}, "policy.options.pilot = -1"),
+        ("greedy", {"sharpness": 0.0}, "policy.options.sharpness = 0"),
+        ("greedy", {"pilot": -1}, "policy.options.pilot = -1"),
+        ("active", {"bach": 3}, "policy.options.bach is unknown for 'active' .did you mean 'batch'"),
+        ("active", {"batch": float("nan")}, "policy.options.batch = nan must be a whole number"),
+        ("active", {"batch": 2.5}, "policy.options.batch = 2.5 must be a whole number"),
+        ("greedy", {"sharpness": float("nan")}, "policy.options.sharpness = nan must be a finite number"),
     ],
 )
 def test_options_that_make_no_sense(kind, options, message):

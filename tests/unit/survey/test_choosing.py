@@ -49,7 +49,7 @@ def outcomes(base, number, exploration, weigh, weight, prediction, target):
         first = offered(proposal, base, fields, (low + high) / 2, 1)
         p = floored(weigh(first.offer(prediction, np.ones(5))), exploration, 1)
         for chosen, chance in enumerate(p):
-            (draw,) = fix_choice(1, first, p, chosen, exploration, weight, prediction, (target,))
+            (draw,) = fix_choice(1, first, p, chosen, exploration, weight, prediction, (target,), (True,))
             yield (high - low) * chance, draw
 
 
