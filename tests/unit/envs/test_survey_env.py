@@ -14,6 +14,7 @@ from autoscope.survey import (
     RULE,
     Design,
     Designed,
+    FocusKeeper,
     Statistics,
     design_masks,
     design_observation,
@@ -141,7 +142,8 @@ def test_options_without_sense_are_masked_and_the_rule_acts():
                      strict=True))  # fmt: skip
     assert masks["eds_price"].tolist() == [False, False, True, False]
     assert masks["urgency"].tolist() == [False, True]
-    assert masks["travel_exponent"].all() and masks["batch"].all() and masks["refocus"].all()
+    assert masks["travel_exponent"].all() and masks["batch"].all()
+    assert masks["refocus"].tolist() == [True, False]  # frames are sharp
     *_, info = env.step(Design(eds_price=3.0, urgency=0.0, travel_exponent=1.0).action)
     assert info["design"]["eds_price"] == 1 and info["design"]["urgency"] == 2
     assert info["design"]["travel_exponent"] == 1
@@ -194,17 +196,18 @@ def test_a_design_may_be_held_for_some_draws_and_time_counted_in_visits():
     assert reward == pytest.approx(-info["beam_time_s"] / (50 * visit_s))
 
 
-def test_refocusing_takes_its_time_and_renews_the_focus():
+@pytest.mark.parametrize(("sharpness", "runs"), [(0.99, 0), (0.9, 1)])
+def test_refocusing_takes_its_time_and_is_offered_where_frames_are_blurred(sharpness, runs, monkeypatch):
+    monkeypatch.setattr(FocusKeeper, "relative", sharpness)
     env = SurveyEnv(specimen="phase", side=16)
     env.reset(seed=2)
-    env.step(RULE.action)
-    for _ in range(3):
+    for _ in range(4):
         env.step(RULE.action)
     source, before = env.unwrapped._source, env.unwrapped._source.focus_runs
     clock = source.clock_s
     env.step(Design(refocus=True).action)
-    assert source.focus_runs == before + 1
-    assert source.clock_s - clock > env.unwrapped._world.instrument.focus_s
+    assert source.focus_runs == before + runs
+    assert source.clock_s - clock > runs * env.unwrapped._world.instrument.focus_s
 
 
 def test_a_dearer_spectrum_is_taken_less_often():
