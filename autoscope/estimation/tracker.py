@@ -94,6 +94,13 @@ class Reading:
     estimator: str
     extra: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def large_sample_half_width(self) -> float | None:
+        """Half-width that a central limit theorem gives, whether it may be trusted already or not."""
+        if self.ci_low is None or self.ci_high is None:
+            return None
+        return self.extra.get("large_sample_half_width", (self.ci_high - self.ci_low) / 2)
+
 
 class QuantityTracker:
     """Follows one quantity; draws come in the order in which they were made, each once.

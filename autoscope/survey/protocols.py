@@ -283,7 +283,10 @@ class Decision:
         visit_s: travel and frame alone.
         refocus: whether the instrument is to focus before the frame, due or not.
         eds_price: what a second of spectra on the field counts against one of visits.
-        together: how many fields its draw was to have.
+        draw_weight: by how much the field's departure from its prediction moves its draw's pseudo-value,
+            in units of a uniform draw of as many fields.
+        error_weight: by how much an error of the field's value will move the estimate at the end, as far as
+            that can be foretold, likewise.
     """
 
     step: int
@@ -298,12 +301,8 @@ class Decision:
     visit_s: float = 0.0
     refocus: bool = False
     eds_price: float = 1.0
-    together: int = 1
-
-    @property
-    def share(self) -> float:
-        """Chance of the field at one visit: its propensity over the fields that its draw was to have."""
-        return self.propensity / self.together
+    draw_weight: float = 1.0
+    error_weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

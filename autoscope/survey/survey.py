@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoscope.core import EstimationError, Prediction
-from autoscope.estimation import QuantityTracker, check_values
+from autoscope.estimation import QuantityTracker, check_values, fields_foretold
 from autoscope.estimation.growing import GrowingTable
 from autoscope.survey.conditions import Conditions, Prices
 from autoscope.survey.drawing import check_prediction
@@ -218,7 +218,8 @@ class Survey:
         if not self._open or self._open[-1].decided == len(self._open[-1].fields):
             again = self._correction is not None  # with other values a tracker may bet for longer
             bounded = tuple(again or tracker.bets for tracker in self._trackers)
-            self._open.append(opened(self._sampler.sample(self._prepare(), self._xy_um, bounded)))
+            sampled = self._sampler.sample(self._prepare(), self._xy_um, bounded)
+            self._open.append(opened(sampled, float(self._grid.weight[self._free].sum()), self._left()))
             self._draws += 1
         return self._hand_out(self._open[-1])
 
@@ -358,6 +359,15 @@ class Survey:
             self._extra_s / came_back,
         )
 
+    def _left(self) -> float:
+        """Share of the fields that will probably not have been visited when every target is met."""
+        population, needed = len(self._grid), []
+        for target, tracker in zip(self._targets, self._trackers, strict=True):
+            reading = tracker.reading
+            half, wanted = reading.large_sample_half_width, target.goal.wanted(reading.estimate)
+            needed.append(fields_foretold(half, wanted, self.observed, population))
+        return 1 - max(needed) / population
+
     def _viewed(self, remaining: NDArray[np.intp], predicted: _Predicted) -> SurveyView:
         readings = [tracker.reading for tracker in self._trackers]
         half_width = np.array(
@@ -421,7 +431,8 @@ class Survey:
             visit_s=visit_s,
             refocus=draw.sampled.refocus and draw.decided == 1,
             eds_price=draw.sampled.eds_price,
-            together=draw.sampled.together,
+            draw_weight=draw.draw_weight(place),
+            error_weight=draw.error_weight(place),
         )
         self._pending.append(decision)
         return decision
