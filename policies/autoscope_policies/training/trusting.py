@@ -132,7 +132,7 @@ def _played(
     while not over:
         masks = masks_of(environment)
         chosen = choose(observation, masks)
-        for number in np.flatnonzero(~otherwise):
+        for number in np.flatnonzero(~otherwise).tolist():
             otherwise[number] = not np.array_equal(asked[number](observation, masks), chosen)
         observation, reward, ended, cut, _ = environment.step(as_action(environment, chosen))
         total += float(reward)
