@@ -16,6 +16,8 @@ RESOLUTION = 1e-6
 """To which share of the bounds' distance the ends are found; they are rounded outward."""
 
 _Z, _LIMIT, _BET = 0, 1, 2
+_HALVINGS = 3
+"""Of a bisection, that are done in one pass."""
 
 
 class BettingInterval:
@@ -69,15 +71,19 @@ class BettingInterval:
             return math.inf
         excluded, kept = low, high
         while kept - excluded > self._resolution:
-            middle = (excluded + kept) / 2
-            if self._log_capital(rows, middle) >= self._log_limit:
-                excluded = middle
-            else:
-                kept = middle
+            halvings = min(_HALVINGS, math.ceil(math.log2((kept - excluded) / self._resolution)))
+            between = np.linspace(excluded, kept, 2**halvings + 1)
+            capital = self._log_capitals(rows, between[1:-1])
+            out = int(np.count_nonzero(capital >= self._log_limit))  # it falls from one m to the next
+            excluded, kept = float(between[out]), float(between[out + 1])
         return excluded
 
+    def _log_capital(self, rows: NDArray[np.float64], m: float) -> float:
+        return float(self._log_capitals(rows, np.array([m]))[0])
+
     @staticmethod
-    def _log_capital(rows: NDArray[np.float64], m: float) -> float:
-        room = np.maximum(m - rows[:, _LIMIT], 1e-300)
+    def _log_capitals(rows: NDArray[np.float64], m: NDArray[np.float64]) -> NDArray[np.float64]:
+        """At each of ``k`` m."""
+        room = np.maximum(m[:, None] - rows[:, _LIMIT], 1e-300)
         stake = np.minimum(rows[:, _BET], TRUNCATION / room)
-        return float(np.log1p(stake * (rows[:, _Z] - m)).sum())
+        return np.asarray(np.log1p(stake * (rows[:, _Z] - m[:, None])).sum(axis=1))

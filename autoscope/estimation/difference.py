@@ -16,6 +16,7 @@ with f = 0 the estimate is their LURE); Shekhar et al., arXiv 2305.06884 (differ
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -65,14 +66,23 @@ def pseudo_value(
     Raises:
         EstimationError: a propensity is not in (0, 1].
     """
-    a, y, f = (np.asarray(item, float) for item in (weight, value, predicted))
-    pi = np.atleast_1d(np.asarray(propensity, float))
-    if not ((pi > 0) & (pi <= 1)).all():
-        raise EstimationError(
-            f"a draw has propensity {pi[~((pi > 0) & (pi <= 1))].flat[0]:g}; propensities lie in (0, 1]:"
-            " a field that could not have been drawn, or whose chance is unknown, says nothing about the rest"
-        )
-    return float(measured_before + predicted_rest + (a * (y - f) / pi).sum())
+    a, y, f, pi = _listed(weight), _listed(value), _listed(predicted), _listed(propensity)
+    for chance in pi:
+        if not 0 < chance <= 1:
+            raise EstimationError(
+                f"a draw has propensity {chance:g}; propensities lie in (0, 1]: a field that could not have"
+                " been drawn, or whose chance is unknown, says nothing about the rest"
+            )
+    chances = pi * len(a) if len(pi) == 1 else pi
+    surprise = sum(a_i * (y_i - f_i) / p for a_i, y_i, f_i, p in zip(a, y, f, chances, strict=True))
+    return float(measured_before + predicted_rest + surprise)
+
+
+def _listed(values: ArrayLike) -> list[float]:
+    """Few numbers are summed sooner without numpy."""
+    if isinstance(values, float):
+        return [values]
+    return [float(value) for value in np.atleast_1d(values)]
 
 
 def draw_weights(remaining: ArrayLike, variance: ArrayLike | None = None) -> NDArray[np.float64]:
@@ -92,7 +102,7 @@ def draw_weights(remaining: ArrayLike, variance: ArrayLike | None = None) -> NDA
         EstimationError: a draw had fewer than two units left.
     """
     left = np.asarray(remaining, float)
-    if (left < 2).any():
+    if left.min(initial=2) < 2:
         raise EstimationError("the draw that completes the census has no weight: the census is exact")
     if variance is None:
         return np.asarray(1.0 / (left * (left - 1.0)))
@@ -115,9 +125,9 @@ def combine(pseudo_values: ArrayLike, weights: ArrayLike, *, deviations: ArrayLi
     effective = float(total**2 / (w @ w))
     if len(z) < 2 or effective <= 1:
         return Combined(estimate, float("nan"), effective)
-    away = z - estimate if deviations is None else np.asarray(deviations, float)
-    variance = effective / (effective - 1) * (w * w) @ away**2 / total**2
-    return Combined(estimate, float(np.sqrt(variance)), effective)
+    away = w * (z - estimate if deviations is None else np.asarray(deviations, float))
+    variance = effective / (effective - 1) * (away @ away) / total**2
+    return Combined(estimate, math.sqrt(variance), effective)
 
 
 def check_distribution(probability: NDArray[np.float64], step: int) -> float:

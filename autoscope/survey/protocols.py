@@ -125,8 +125,8 @@ class SurveyView:
         prices: what the instrument's actions take.
         conditions: how the last field was taken.
         tier: of the intervals.
-        kept: what was worked out from the grid, the targets and the prediction alone, by name: the same from
-            view to view, and empty again when the prediction is another one.
+        kept: what was worked out from grid, targets, prices and prediction alone, by name: the
+            same from view to view, and empty again when the prediction is another one.
     """
 
     grid: FieldGrid
@@ -195,11 +195,14 @@ class Slots:
         order: ``r``, positions in the proposal's ``probability`` in the order of the path; None: as is.
         weigh: gives each field of an offer its probability; they sum to 1. Depends on the offer and on what
             the policy was shown with the view alone.
+        even: whether each remaining field is to be offered with the same chance. The proposal's
+            ``probability`` is not looked at then, and the draw needs no pass over the fields.
     """
 
     number: int
     order: NDArray[np.intp] | None
     weigh: Callable[[Offer], NDArray[np.float64]]
+    even: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -106,10 +107,11 @@ class Survey:
         self._prices = Prices(travel_s, visit_s, focus_s, spectrum_s)
         self._conditions = Conditions()
         self._view: SurveyView | None = None
-        self._free = np.ones(len(grid), bool)
+        self._remaining, self._taken = np.arange(len(grid)), list[int]()
         self._names = tuple(f"{target.quantity} of {target.class_name}" for target in targets)
+        self._goals = tuple(target.goal for target in targets)
         self._bounds = tuple(zip(*(target.measured_bounds for target in targets), strict=True))
-        self._trackers = self._new_trackers()
+        self._trackers, self._met_by_model = self._new_trackers(), False
         self._open: deque[OpenDraw] = deque()
         self._closed: list[OpenDraw] = []
         self._pending: deque[Decision] = deque()
@@ -144,13 +146,13 @@ class Survey:
     def met(self) -> bool:
         """Whether every target is reached on what has been observed."""
         if self._correction is None:
-            return all(tracker.reading.met for tracker in self._trackers)
+            return self._met_by_model
         return all(state.met for state in self.states())
 
     @property
     def met_by_model(self) -> bool:
         """Whether every target is reached as far as the model alone can tell."""
-        return all(tracker.reading.met for tracker in self._trackers)
+        return self._met_by_model
 
     @property
     def exhausted(self) -> bool:
@@ -215,11 +217,12 @@ class Survey:
             )
         if not self._unvisited():
             return None
-        if not self._open or self._open[-1].decided == len(self._open[-1].fields):
+        if not self._unfinished:
             again = self._correction is not None  # with other values a tracker may bet for longer
             bounded = tuple(again or tracker.bets for tracker in self._trackers)
             sampled = self._sampler.sample(self._prepare(), self._xy_um, bounded)
-            self._open.append(opened(sampled, float(self._grid.weight[self._free].sum()), self._left()))
+            rest = float(self._grid.weight[self._left()].sum())
+            self._open.append(opened(sampled, rest, self._share_left()))
             self._draws += 1
         return self._hand_out(self._open[-1])
 
@@ -233,8 +236,7 @@ class Survey:
         Raises:
             EstimationError: as :meth:`decide` does.
         """
-        unfinished = bool(self._open) and self._open[-1].decided < len(self._open[-1].fields)
-        if unfinished or not self._free.any():
+        if self._unfinished or self._steps == len(self._grid):
             return None
         return self._prepare().offer
 
@@ -268,19 +270,20 @@ class Survey:
     def _take(
         self, draw: OpenDraw, values: NDArray[np.float64] | None, variance: NDArray[np.float64] | None
     ) -> None:
-        place, missing = draw.observed, np.full(len(self._targets), np.nan)
-        predicted = (fixed.predicted[place] for fixed in draw.sampled.draws)
-        measured = missing if values is None else values
+        place = draw.observed
+        predicted = [fixed.predicted[place] for fixed in draw.sampled.draws]
+        measured = [math.nan] * len(self._targets) if values is None else values.tolist()
         share = draw.sampled.actual[place] / draw.sampled.together
         self._came_back.append(draw.fields[place], share, *predicted, *measured)
         if values is None:
             self._lost += 1
         else:
             self._measured += 1
-            draw.values[:, draw.observed] = values
-            draw.measured[draw.observed] = True
+            draw.values[:, place] = values
+            draw.measured[place] = True
             if variance is not None:
-                draw.variance[:, draw.observed] = variance
+                draw.variance[:, place] = variance
+                draw.noisy = True
         if self._correction is not None:
             drawn, chance = draw.sampled.draws[0], float(draw.sampled.actual[place])
             self._correction.visited(drawn.step - 1, float(drawn.weight[place]), chance, values)
@@ -295,7 +298,8 @@ class Survey:
     def _track(self, draw: OpenDraw) -> None:
         rows = zip(self._trackers, draw.sampled.draws, draw.values, draw.variance, strict=True)
         for tracker, fixed, row, spread in rows:
-            tracker.observe(fixed, row, draw.measured, spread)
+            tracker.observe(fixed, row, draw.measured, spread if draw.noisy else None)
+        self._met_by_model = all(tracker.reading.met for tracker in self._trackers)
 
     def remeasure(self, values: Sequence[NDArray[np.float64] | None], predictor: Predictor) -> None:
         """Takes up what another model measures on every field that came back.
@@ -316,7 +320,8 @@ class Survey:
         before = np.array(self._came_back.rows)
         known = known_values(before, values, self._targets)
         self._came_back = with_values((*self._closed, *self._open), before, values)
-        self._trackers, self._predictor = self._new_trackers(), predictor
+        self._trackers, self._met_by_model = self._new_trackers(), False
+        self._predictor = predictor
         for field, value in known:
             predictor.update(field, value)
         for draw in self._closed:
@@ -324,9 +329,21 @@ class Survey:
         self._prepared = self._view = self._states = None
         self._predicted = None
 
+    @property
+    def _unfinished(self) -> bool:
+        """Whether fields of the last draw are still to be handed out."""
+        return bool(self._open) and self._open[-1].decided < len(self._open[-1].fields)
+
     def _unvisited(self) -> bool:
-        unfinished = bool(self._open) and self._open[-1].decided < len(self._open[-1].fields)
-        return unfinished or bool(self._free.any())
+        return self._unfinished or self._steps < len(self._grid)
+
+    def _left(self) -> NDArray[np.intp]:
+        """The fields that were not drawn yet, ascending; those of the last draws are taken out."""
+        if self._taken:
+            places = [-1, *self._remaining.searchsorted(sorted(self._taken)).tolist(), len(self._remaining)]
+            kept = [self._remaining[before + 1 : after] for before, after in pairwise(places)]
+            self._remaining, self._taken = np.concatenate(kept), []
+        return self._remaining
 
     def view(self) -> SurveyView:
         """What the policy is shown at the next draw; the same until something is drawn or observed.
@@ -339,7 +356,7 @@ class Survey:
             if self._predicted is None or prediction is not self._predicted.source:
                 check_prediction(prediction, self._targets, len(self._grid), self._draws + 1)
                 self._predicted = _Predicted(prediction, self._extra)
-            self._view = self._viewed(self._free.nonzero()[0], self._predicted)
+            self._view = self._viewed(self._left(), self._predicted)
         return self._view
 
     def _prepare(self) -> Prepared:
@@ -359,7 +376,7 @@ class Survey:
             self._extra_s / came_back,
         )
 
-    def _left(self) -> float:
+    def _share_left(self) -> float:
         """Share of the fields that will probably not have been visited when every target is met."""
         population, needed = len(self._grid), []
         for target, tracker in zip(self._targets, self._trackers, strict=True):
@@ -377,15 +394,18 @@ class Survey:
             ]
         )
         cost_s = self._cost_s(remaining, predicted.features)
-        wanted = np.array([t.goal.wanted(r.estimate) for t, r in zip(self._targets, readings, strict=True)])
+        wanted = np.array([goal.wanted(r.estimate) for goal, r in zip(self._goals, readings, strict=True)])
+        for made in (remaining, cost_s, half_width, wanted):
+            made.flags.writeable = False
         return SurveyView(
-            self._grid, _read_only(remaining), predicted.shown, _read_only(cost_s), self._draws,
-            self._targets, _read_only(half_width), _read_only(wanted), self._exploration, self._past(),
-            self._prices, self._conditions, self._tier, predicted.kept,
+            self._grid, remaining, predicted.shown, cost_s, self._draws, self._targets, half_width, wanted,
+            self._exploration, self._past(), self._prices, self._conditions, self._tier,
+            predicted.kept,
         )  # fmt: skip
 
     def _past(self) -> Past:
-        columns, n = _read_only(self._came_back.rows).T, len(self._targets)
+        columns, n = self._came_back.rows.T, len(self._targets)
+        columns.flags.writeable = False
         return Past(columns[0].astype(np.intp), columns[1], columns[2 : 2 + n], columns[2 + n :])
 
     def _cost_s(self, fields: NDArray[np.intp], features: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -415,7 +435,8 @@ class Survey:
         extra_s = 0.0 if self._extra is None else float(self._extra.seconds(predicted))
         draw.decided += 1
         self._steps += 1
-        self._free[field] = False
+        self._taken.append(field)
+        self._sampler.drawn(field)
         self._prepared = self._view = None
         self._xy_um = x_um, y_um
         decision = Decision(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,8 @@ class OpenDraw:
         left: share that will probably not have been visited in the end, as foretold when it was made.
         decided: fields handed out.
         observed: fields that came back.
+        noisy: whether any value came with a variance.
+        fields: its fields, in visiting order.
     """
 
     sampled: Sampled
@@ -38,11 +41,11 @@ class OpenDraw:
     left: float = 1.0
     decided: int = 0
     observed: int = 0
+    noisy: bool = False
+    fields: NDArray[np.intp] = dataclasses.field(init=False)
 
-    @property
-    def fields(self) -> NDArray[np.intp]:
-        """Its fields, in visiting order."""
-        return self.sampled.draws[0].fields
+    def __post_init__(self) -> None:
+        self.fields = self.sampled.draws[0].fields
 
     def draw_weight(self, place: int) -> float:
         """By how much a field moves the draw's pseudo-value, in units of a uniform draw of as many fields."""

@@ -251,6 +251,6 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
 
 def _visit_s(view: SurveyView) -> float:
     """Seconds of a visit with a quarter of the way across the region."""
-    grid, prices = view.grid, view.prices
-    away = np.array([np.hypot(np.ptp(grid.x_um), np.ptp(grid.y_um)) / 4])
+    prices = view.prices
+    away = np.array([view.grid.diagonal_um / 4])
     return prices.visit_s + float(prices.travel_s(away)[0])
