@@ -105,7 +105,7 @@ def trust(
     gains, departed = np.zeros((count, len(seeds))), np.zeros((count, len(seeds)), bool)
     for number, seed in enumerate(seeds):
         base, departed[:, number] = _played(environment, rule, seed, alone)
-        for only in np.flatnonzero(departed[:, number]):
+        for only in np.flatnonzero(departed[:, number]).tolist():
             found, _ = _played(environment, alone[only], seed, ())
             gains[only, number] = (found - base) / max(abs(found), abs(base), LEAST_RETURN)
         tell(number + 1)
