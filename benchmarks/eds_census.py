@@ -102,6 +102,29 @@ def tabulate(config: Config) -> Tables:
     return Tables(config, grid, groups, tuple(fields))
 
 
+def enlarged(tables: Tables, side: int) -> Tables:
+    """A region of ``side x side`` fields, each a copy of one of the specimen's, turned at every seam."""
+    grid = tables.grid
+    columns, rows = int(grid.column.max()) + 1, int(grid.row.max()) + 1
+    at = np.empty((rows, columns), np.intp)
+    at[grid.row, grid.column] = np.arange(len(grid))
+    row, column = np.divmod(np.arange(side**2), side)
+    of = at[_folded(row, rows), _folded(column, columns)]
+    larger = replace(
+        grid, x_um=grid.x_um.min() + column * grid.hfw_um, y_um=grid.y_um.min() + row * grid.vfw_um, row=row,
+        column=column, weight=grid.valid_fraction[of] / grid.valid_fraction[of].sum(),
+        valid_fraction=grid.valid_fraction[of],
+    )  # fmt: skip
+    groups = tuple(group[of] for group in tables.groups)
+    return Tables(tables.config, larger, groups, tuple(tables.fields[i] for i in of.tolist()))
+
+
+def _folded(place: NDArray[np.intp], length: int) -> NDArray[np.intp]:
+    """Counts up to a length, back again, and so on."""
+    at = place % (2 * length)
+    return np.where(at < length, at, 2 * length - 1 - at)
+
+
 def config_axis(spectrum):  # type: ignore[no-untyped-def]
     """The energy axis of a spectrum."""
     from autoscope.xray import EnergyAxis
@@ -135,12 +158,12 @@ class FeatureSource:
         eds, tables = self._eds, self._tables
         features = tables.fields[decision.field]
         candidates = tuple(swapped(f.candidate) if self._wrong else f.candidate for f in features)
-        weight = float(tables.grid.weight[decision.field]) / decision.propensity
         area_um2 = tables.grid.area_um2(decision.field)
-        sight = Sight(None, candidates, *eds.draw(candidates, area_um2, weight, decision.step))  # type: ignore[arg-type]
+        drawn = eds.draw(candidates, area_um2, decision.error_weight, decision.step, decision.eds_price)
+        sight = Sight(None, candidates, *drawn)  # type: ignore[arg-type]
         seen = {j: (features[j].verdict, features[j].live_s) for j in np.flatnonzero(sight.taken).tolist()}
         measured = eds.measured(sight, seen)
-        eds.learn(weight, decision.predicted, decision.visit_s, area_um2, measured.candidates)
+        eds.learn(decision, decision.predicted, area_um2, measured.candidates)
         extra_s = eds.plan.reading_s + sum(
             self._timing.spectrum_overhead_s + live_s for _, live_s in seen.values()
         )
@@ -264,7 +287,7 @@ def sessions(
     path: Path, policy: str, wrong: bool, least: float, options: argparse.Namespace
 ) -> list[Mapping[str, object]]:
     """Many sessions with seeds from 0."""
-    specimen = {"specimen": options.specimen_seed, "hfw_um": options.hfw_um}
+    specimen = {"specimen": options.specimen_seed, "hfw_um": options.hfw_um, "side": options.side}
     asked = {"classes": options.classes, "relative": options.relative}
     kept = Kept(options.out, {**specimen, **asked, "policy": policy, "wrong": wrong, "least": least})
     missing = [seed for seed in range(options.sessions) if seed not in kept.rows]
@@ -330,10 +353,13 @@ def main() -> None:
     parser.add_argument("--classes", nargs="+", default=["sulphide", "oxide", "nitride"])
     parser.add_argument("--policies", nargs="+", default=["proportional"])
     parser.add_argument("--cost", action="store_true")
+    parser.add_argument("--side", type=int, help="a region of so many fields squared, made of copies")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path, help="file of JSON lines that keeps the sessions")
     options = parser.parse_args()
     tables = tabulate(configured(options))
+    if options.side is not None:
+        tables = enlarged(tables, options.side)
     features = sum(map(len, tables.fields))
     print(f"{len(tables.fields)} fields with {features} features of 1.5 um and more")
     with tempfile.TemporaryDirectory() as folder:

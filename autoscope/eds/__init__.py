@@ -2,6 +2,7 @@
 
 from autoscope.eds.calibration import Calibration, calibrate, corrected_axis
 from autoscope.eds.classes import InclusionClass, load_classes, shipped_classes
+from autoscope.eds.feature_classes import FeatureClasses, Traits
 from autoscope.eds.identification import ElementSignal, Identification, Identifier
 from autoscope.eds.image_classes import MEMBERS_SHARE, ImageClasses
 from autoscope.eds.posterior import STEEL, UNKNOWN, ClassModel, Posterior
@@ -24,6 +25,7 @@ __all__ = [
     "Calibration",
     "ClassModel",
     "ElementSignal",
+    "FeatureClasses",
     "Identification",
     "Identifier",
     "ImageClasses",
@@ -33,6 +35,7 @@ __all__ = [
     "SequentialRule",
     "SequentialVerdict",
     "Trade",
+    "Traits",
     "TriggerCosts",
     "allocate",
     "calibrate",

@@ -93,6 +93,20 @@ class Reading:
     estimator: str
     extra: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def half_width(self) -> float:
+        """Half of the interval; infinite without one."""
+        if self.ci_low is None or self.ci_high is None:
+            return math.inf
+        return (self.ci_high - self.ci_low) / 2
+
+    @property
+    def large_sample_half_width(self) -> float | None:
+        """Half-width that a central limit theorem gives, whether it may be trusted already or not."""
+        if self.ci_low is None or self.ci_high is None:
+            return None
+        return self.extra.get("large_sample_half_width", self.half_width)
+
 
 class QuantityTracker:
     """Follows one quantity; draws come in the order in which they were made, each once.
@@ -138,7 +152,7 @@ class QuantityTracker:
         self._mature = False  # whether a central limit theorem may be trusted; once true, it stays true
         self._exposure = 0.0  # fields' worth of a uniform design
         self._aim = math.nan  # half-width that the confidence sequence is tuned to, fixed early
-        self._reading = Reading(math.nan, None, None, False, self._name("no field measured yet"))
+        self._reading = Reading(math.nan, None, None, False, self._name("no draw complete yet"))
 
     @property
     def reading(self) -> Reading:

@@ -7,8 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscope.survey.design import DESIGN_OPTIONS, RULE
+from autoscope.survey.design import DESIGN_OPTIONS, RULE, Design
 from autoscope.survey.protocols import SurveyView
+from autoscope.survey.rule import rule_design
 
 SEEN_TARGETS = 3
 """The targets that are seen, those that are furthest from done."""
@@ -47,17 +48,18 @@ DESIGN_OBSERVATION: tuple[str, ...] = (
     "log10 of seconds to the nearest field over those to the mean field",
     "sharpness of the last frames over the first ones after focusing",
     "log10 of the focus' age in minutes, plus one",
+    "log2 of the fields that the rule draws at once",
 )
 """The numbers that a controller sees, in their order."""
 
 
 def design_observation(view: SurveyView) -> NDArray[np.float32]:
-    """``22`` numbers, see `DESIGN_OBSERVATION`; larger ones are cut to plus or minus 10."""
+    """``23`` numbers, see `DESIGN_OBSERVATION`; larger ones are cut to plus or minus 10."""
     lag = _lags(view)
     first = lag.index(max(lag))
     found = [*_targets(view, lag), *_progress(view, lag), *_predictor(view, first), *_prices(view)]
     seen = view.conditions
-    found += [seen.sharpness, math.log10(1 + seen.focus_age_s / 60)]
+    found += [seen.sharpness, math.log10(1 + seen.focus_age_s / 60), math.log2(rule_design(view).batch)]
     return np.array([min(max(number, -LARGEST), LARGEST) for number in found], np.float32)
 
 
@@ -77,6 +79,15 @@ def design_masks(view: SurveyView) -> NDArray[np.bool_]:
     if len(view.targets) == 1:
         masks["urgency"] = [urgency != 0 for urgency in DESIGN_OPTIONS["urgency"]]
     return np.array([possible for parameter in masks.values() for possible in parameter])
+
+
+def rule_action(observation: NDArray[np.floating]) -> NDArray[np.int64]:
+    """What the rule does, from what a controller sees.
+
+    Args:
+        observation: of :func:`design_observation`.
+    """
+    return Design(batch=round(2 ** float(observation[-1]))).action
 
 
 def possible(action: NDArray[np.int64], masks: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -85,7 +85,8 @@ class Past:
 
     Attributes:
         fields: ``m`` indices.
-        propensity: ``m``, probability of each at its draw, given the past of the draw.
+        propensity: ``m``, probability of each at its draw, given the past of the draw, over the fields that
+            the draw was to have: of a field that was drawn with others, its chance at one visit.
         predicted: ``targets x m``, predictions that were fixed at the draw.
         measured: ``targets x m``; NaN where the field could not be measured.
     """
@@ -123,6 +124,7 @@ class SurveyView:
         past: what came back.
         prices: what the instrument's actions take.
         conditions: how the last field was taken.
+        tier: of the intervals.
         kept: what was worked out from grid, targets, prices and prediction alone, by name: the
             same from view to view, and empty again when the prediction is another one.
     """
@@ -139,6 +141,7 @@ class SurveyView:
     past: Past = field(default_factory=no_past)
     prices: Prices = field(default_factory=Prices)
     conditions: Conditions = field(default_factory=Conditions)
+    tier: str = "standard"
     kept: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
@@ -283,6 +286,11 @@ class Decision:
         visit_s: travel and frame alone.
         refocus: whether the instrument is to focus before the frame, due or not.
         eds_price: what a second of spectra on the field counts against one of visits.
+        draw_weight: by how much the field's departure from its prediction moves its draw's pseudo-value,
+            in units of a uniform draw of as many fields.
+        error_weight: by how much an error of the field's value will move the estimate at the end, as far as
+            that can be foretold, likewise.
+        together: how many fields its draw was to have.
     """
 
     step: int
@@ -297,6 +305,9 @@ class Decision:
     visit_s: float = 0.0
     refocus: bool = False
     eds_price: float = 1.0
+    draw_weight: float = 1.0
+    error_weight: float = 1.0
+    together: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ class Sampled:
         reason: why.
         refocus: whether to focus before its first field.
         eds_price: of spectra on its fields.
+        together: how many fields it was to have: one, those of a group, a batch's expected size.
     """
 
     draws: tuple[Draw, ...]
@@ -63,6 +64,7 @@ class Sampled:
     reason: str
     refocus: bool = False
     eds_price: float = 1.0
+    together: int = 1
 
 
 class Sampler:
@@ -122,8 +124,11 @@ class Sampler:
         else:
             draws, actual, candidates = self._unit(prepared, bounded)
         logged = actual if proposal.inclusion is None else np.full(len(actual), proposal.inclusion)
+        together = len(actual)
+        if proposal.batch is not None:  # systematic: to within one of this
+            together = min(proposal.batch.size, len(prepared.left))
         return Sampled(
-            draws, candidates, logged, actual, proposal.reason, proposal.refocus, proposal.eds_price
+            draws, candidates, logged, actual, proposal.reason, proposal.refocus, proposal.eds_price, together
         )
 
     def _unit(

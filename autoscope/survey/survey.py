@@ -29,7 +29,7 @@ from autoscope.survey.protocols import (
     Target,
 )
 from autoscope.survey.remaining import Undrawn
-from autoscope.survey.reporting import reported
+from autoscope.survey.reporting import reported, share_left
 from autoscope.survey.sampling import Prepared, Sampler
 from autoscope.survey.spending import ExtraCost
 from autoscope.survey.statistics import Statistics
@@ -85,7 +85,7 @@ class Survey:
         self._prices = Prices(travel_s, visit_s, focus_s, spectrum_s)
         self._conditions = Conditions()
         self._view: SurveyView | None = None
-        self._undrawn = Undrawn(len(grid))
+        self._undrawn, self._weight_left = Undrawn(len(grid)), 1.0
         self._names = tuple(f"{target.quantity} of {target.class_name}" for target in targets)
         self._goals = tuple(target.goal for target in targets)
         self._bounds = tuple(zip(*(target.measured_bounds for target in targets), strict=True))
@@ -198,7 +198,10 @@ class Survey:
         if not self._unfinished:
             again = self._correction is not None  # with other values a tracker may bet for longer
             bounded = tuple(again or tracker.bets for tracker in self._trackers)
-            self._open.append(opened(self._sampler.sample(self._prepare(), self.xy_um, bounded)))
+            sampled = self._sampler.sample(self._prepare(), self.xy_um, bounded)
+            readings = [tracker.reading for tracker in self._trackers]
+            left = share_left(self._goals, readings, self.observed, len(self._grid))
+            self._open.append(opened(sampled, self._weight_left, left))
             self._draws += 1
         return self._hand_out(self._open[-1])
 
@@ -249,7 +252,8 @@ class Survey:
         place = draw.observed
         predicted = [fixed.predicted[place] for fixed in draw.sampled.draws]
         measured = [math.nan] * len(self._targets) if values is None else values.tolist()
-        self._came_back.append(draw.fields[place], draw.sampled.actual[place], *predicted, *measured)
+        share = draw.sampled.actual[place] / draw.sampled.together
+        self._came_back.append(draw.fields[place], share, *predicted, *measured)
         if values is None:
             self._lost += 1
         else:
@@ -345,12 +349,7 @@ class Survey:
 
     def _viewed(self, remaining: NDArray[np.intp], predicted: Predicted) -> SurveyView:
         readings = [tracker.reading for tracker in self._trackers]
-        half_width = np.array(
-            [
-                np.inf if r.ci_low is None or r.ci_high is None else (r.ci_high - r.ci_low) / 2
-                for r in readings
-            ]
-        )
+        half_width = np.array([reading.half_width for reading in readings])
         cost_s = self._way.seconds(remaining)
         if self._extra is not None:
             cost_s += self._extra.feature_s * predicted.features.take(remaining)
@@ -359,7 +358,7 @@ class Survey:
             made.flags.writeable = False
         return SurveyView(
             self._grid, remaining, predicted.shown, cost_s, self._draws, self._targets, half_width, wanted,
-            self._exploration, self._past(), self._prices, self._conditions, predicted.kept,
+            self._exploration, self._past(), self._prices, self._conditions, self._tier, predicted.kept,
         )  # fmt: skip
 
     def _past(self) -> Past:
@@ -376,6 +375,7 @@ class Survey:
         draw.decided += 1
         self._steps += 1
         self._undrawn.take(field)
+        self._weight_left -= float(self._grid.weight[field])
         self._sampler.drawn(field)
         self._prepared = self._view = None
         decision = Decision(
@@ -391,6 +391,9 @@ class Survey:
             visit_s=visit_s,
             refocus=draw.sampled.refocus and draw.decided == 1,
             eds_price=draw.sampled.eds_price,
+            draw_weight=draw.draw_weight(place),
+            error_weight=draw.error_weight(place),
+            together=draw.sampled.together,
         )
         self._pending.append(decision)
         return decision

@@ -24,6 +24,7 @@ from autoscope.survey import (
     design_masks,
     design_observation,
     possible,
+    rule_design,
     step,
 )
 from autoscope.survey.design_view import LARGEST
@@ -67,7 +68,7 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
 
     ## Observation space
 
-    ``Box(-10, 10, (22,), float32)``; see :data:`autoscope.survey.DESIGN_OBSERVATION` for each number. Larger
+    ``Box(-10, 10, (23,), float32)``; see :data:`autoscope.survey.DESIGN_OBSERVATION` for each number. Larger
     ones are cut.
 
     | index | observation | unit |
@@ -81,6 +82,7 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
     | 19 | log10 of the nearest field's seconds over the mean field's | 1 |
     | 20 | sharpness of the last frames over the first ones after focusing | 1 |
     | 21 | log10 of the focus' age plus one | min |
+    | 22 | log2 of the fields that the rule draws at once | 1 |
 
     ## Rewards
 
@@ -104,7 +106,7 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
         tier: of the intervals.
         exploration: the floor, in (0, 1].
         max_fields: visits after which an episode is truncated.
-        hold: draws that are made of one design, in a step.
+        hold: fields that are drawn with one design, at least, in a step.
         reward: ``"seconds"`` or ``"visits"``.
         render_mode: ``"rgb_array"`` or None.
 
@@ -133,7 +135,7 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
         if max_fields < 2:
             raise ConfigurationError(f"max_fields = {max_fields} must be 2 or more")
         if hold < 1:
-            raise ConfigurationError(f"hold = {hold} draws must be 1 or more")
+            raise ConfigurationError(f"hold = {hold} fields must be 1 or more")
         if reward not in REWARDS:
             raise ConfigurationError(f"reward = {reward!r} is unknown: it is one of {', '.join(REWARDS)}")
         if world is None:
@@ -173,7 +175,7 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
         return self._observed(), self._told()
 
     def step(self, action: NDArray[np.int64]) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Makes a draw of the chosen design and visits its fields.
+        """Makes a draw of the chosen design, or as many as are held, and visits their fields.
 
         Raises:
             ConfigurationError: it is no action, or the episode is over.
@@ -182,13 +184,11 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
             raise ConfigurationError("the episode is over: reset the environment before the next step")
         Design.of(action)  # refuses what is no action
         self._design = Design.of(possible(np.asarray(action), self._masks).tolist())
-        before_s = self._source.clock_s
+        before_s, before = self._source.clock_s, len(self._seen)
         terminated = truncated = False
-        for _ in range(self._hold):
+        while not (terminated or truncated) and len(self._seen) < before + self._hold:
             terminated = self._draw(self._survey)
             truncated = not terminated and len(self._seen) >= self._max_fields
-            if terminated or truncated:
-                break
         self._over = terminated or truncated
         reward = -(self._source.clock_s - before_s) / self._unit_s
         return self._observed(), reward, terminated, truncated, self._told()
@@ -198,8 +198,10 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
         return self._masks.copy()
 
     def rule_action(self) -> NDArray[np.int64]:
-        """What the best rule does, whatever happens."""
-        return RULE.action
+        """What the best rule does now."""
+        if self._survey is None or self._survey.exhausted:
+            return RULE.action
+        return rule_design(self._survey.view()).action
 
     def render(self) -> NDArray[np.uint8] | None:
         """The map of the first target: grey as predicted, coloured as measured, the present field framed."""

@@ -87,9 +87,10 @@ class TableVisits:
         if self._trade is not None and self._features is not None:
             at = self._features.of(decision.field)
             by_image = (self._features.sizes[:, at] * self._features.prior[:, at]).sum(axis=1)
-            weight = float(self._grid.weight[decision.field]) / decision.propensity
-            predicted = decision.predicted[-len(by_image) :]
-            self._trade.visited(weight, by_image - predicted, decision.visit_s)
+            self._trade.visited(
+                decision.draw_weight, by_image - decision.predicted[-len(by_image) :], decision.visit_s,
+                decision.error_weight, self._features.sizes[:, at], self._features.prior[:, at],
+            )  # fmt: skip
         return taken
 
     def _first_trade(self, features: Features) -> Trade:
@@ -115,8 +116,7 @@ class TableVisits:
             return value, None
         told, at = len(self._features.sizes), self._features.of(decision.field)
         sizes, prior = self._features.sizes[:, at], self._features.prior[:, at]
-        weight = float(self._grid.weight[decision.field]) / decision.propensity
-        chance = self._trade.probabilities(sizes, prior, weight, decision.eds_price)
+        chance = self._trade.probabilities(sizes, prior, decision.error_weight, decision.eds_price)
         taken = self._rng.random(len(chance)) < chance
         self._count(int(taken.sum()))
         told_value, told_variance = field_values(sizes, prior, chance, taken, self._features.belongs[:, at])

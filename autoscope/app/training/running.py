@@ -20,6 +20,7 @@ from autoscope.perception.output_files import make_folder
 from autoscope.records import replace_file
 from autoscope_policies.learned import EnvironmentCard
 from autoscope_policies.training import Problem
+from autoscope_policies.training.problem import check_algorithm
 
 if TYPE_CHECKING:
     from autoscope_policies.training.trainer import TrainedPolicy
@@ -129,7 +130,8 @@ def problem_of(config: TrainingConfig, *, name: str) -> Problem:
     """What a configuration trains on.
 
     Raises:
-        ConfigurationError: the environment, an option of it or the rule is unknown, or of another type.
+        ConfigurationError: the environment, an option of it or the rule is unknown, or of another type, or
+            the algorithm cannot act in the environment.
     """
     asked = config.training.environment
     make = environment_maker(asked.id, asked.options, name=name, key="training.environment.options")
@@ -138,6 +140,7 @@ def problem_of(config: TrainingConfig, *, name: str) -> Problem:
     )
     environment = make()
     try:
+        check_algorithm(config.training.algorithm, environment, asked.id)
         layout = layout_of(asked.id, environment)
     finally:
         environment.close()

@@ -7,13 +7,13 @@ from pathlib import Path
 from autoscope.survey import (
     DESIGN_OBSERVATION,
     DESIGN_OPTIONS,
-    RULE,
     Design,
     Proposal,
     SurveyView,
     design_masks,
     design_observation,
     proposal_of,
+    rule_design,
 )
 from autoscope.survey.design import PILOT_FIELDS
 from autoscope_policies.learned.files import LearnedNetwork, read_policy
@@ -55,10 +55,10 @@ class Learned:
     def propose(self, view: SurveyView) -> Proposal:
         """A draw of the design that the network chooses, with what the rule would have chosen."""
         design = Design.of(self.learned.choose(design_observation(view), design_masks(view)))
-        return proposal_of(design, view, self._pilot, _explained(design))
+        return proposal_of(design, view, self._pilot, _explained(design, rule_design(view)))
 
 
-def _explained(design: Design) -> str:
+def _explained(design: Design, rule: Design) -> str:
     """One clause for the report: what was chosen, and what the rule would have chosen where that differs."""
     chosen = f"the learned policy chose {design.said()}"
-    return f"{chosen}, as the rule does" if design == RULE else f"{chosen}; the rule: {RULE.said()}"
+    return f"{chosen}, as the rule does" if design == rule else f"{chosen}; the rule: {rule.said()}"

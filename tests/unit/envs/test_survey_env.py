@@ -18,7 +18,10 @@ from autoscope.survey import (
     design_masks,
     design_observation,
     possible,
+    rule_action,
+    rule_design,
     run,
+    step,
 )
 from autoscope_envs import SurveyEnv, random_world
 
@@ -75,7 +78,7 @@ def test_the_episode_is_the_survey_that_the_rule_would_run(specimen):
     env = SurveyEnv(specimen=specimen, side=16)
     _, rewards, info, _ = play(env, 7, rule)
     world = env.unwrapped._world
-    survey, source = world.survey(Designed("rule", "", lambda view: RULE), Statistics("standard", 0.2))
+    survey, source = world.survey(Designed("rule", "", rule_design), Statistics("standard", 0.2))
     fields = run(survey, source)
     assert fields == info["fields"] and source.clock_s == info["beam_time_s"]
     assert [(s.ci_low, s.ci_high) for s in survey.states()] == info["intervals"]
@@ -87,10 +90,40 @@ def test_the_rule_is_the_active_policy():
 
     world = random_world(np.random.default_rng(3), specimen="coupled", side=12)
     one, two = (world.survey(policy, Statistics("standard", 0.2))
-                for policy in (make_policy("active"), Designed("rule", "", lambda view: RULE)))  # fmt: skip
+                for policy in (make_policy("active"), Designed("rule", "", rule_design)))  # fmt: skip
     assert run(*one) == run(*two)
     assert one[1].clock_s == two[1].clock_s
     assert [s.estimate for s in one[0].states()] == [s.estimate for s in two[0].states()]
+
+
+def test_the_rule_draws_several_fields_at_once_on_a_slow_stage_and_says_so():
+    env, sizes = SurveyEnv(specimen="phase", instrument="slow stage", side=24), set()
+    observation, _ = env.reset(seed=2)
+    over = False
+    while not over:
+        action = rule(env)
+        np.testing.assert_array_equal(rule_action(observation), action)
+        sizes.add(Design.of(action).batch)
+        observation, _, terminated, truncated, _ = env.step(action)
+        over = terminated or truncated
+    assert max(sizes) > 1
+
+
+def test_chances_count_by_the_visit_whatever_is_drawn_together():
+    """A uniform draw weighs 1 for the price of spectra, alone or in a batch."""
+    for batch in (1, 8):
+        world = random_world(np.random.default_rng(1), specimen="inclusions", side=16)
+        survey, source = world.survey(
+            Designed("x", "", lambda view, batch=batch: Design(batch=batch)), Statistics("standard", 0.2)
+        )
+        weights, decision = [], None
+        for _ in range(24):
+            decision = step(survey, source, decision)
+            weights.append(float(world.population.grid.weight[decision.field]) / decision.share)
+            assert weights[-1] == pytest.approx(decision.candidates / 16**2)
+            assert decision.together == batch
+        past = survey.view().past
+        assert past.propensity == pytest.approx([1 / weight / 16**2 for weight in weights[:23]])
 
 
 def test_a_batch_is_one_step_of_the_environment():
@@ -134,6 +167,7 @@ def test_observations_say_what_the_survey_says():
     said = dict(zip(DESIGN_OBSERVATION, observation.tolist(), strict=True))
     instrument, view = env.unwrapped._world.instrument, env.unwrapped._survey.view()
     assert observation[0] == 3  # no interval yet
+    assert said["log2 of the fields that the rule draws at once"] == np.log2(rule_design(view).batch)
     assert said["log10 of seconds of a visit"] == pytest.approx(np.log10(instrument.costs.visit_s), abs=1e-6)
     way = instrument.costs.travel_s(np.array([view.grid.hfw_um]))[0] / instrument.costs.visit_s
     assert observation[14] == pytest.approx(np.log10(way), abs=1e-5)
