@@ -8,6 +8,7 @@ from autoscope.eds.image_classes import MEMBERS_SHARE, ImageClasses
 from autoscope.eds.posterior import STEEL, UNKNOWN, ClassModel, Posterior
 from autoscope.eds.quantification import Quantified, quantify
 from autoscope.eds.sequential import SequentialRule, SequentialVerdict, measure_sequentially
+from autoscope.eds.surprise import Looked, Surprise
 from autoscope.eds.trade import Trade, scarcity_price
 from autoscope.eds.trigger import (
     LEAST_PROBABILITY,
@@ -30,10 +31,12 @@ __all__ = [
     "Identifier",
     "ImageClasses",
     "InclusionClass",
+    "Looked",
     "Posterior",
     "Quantified",
     "SequentialRule",
     "SequentialVerdict",
+    "Surprise",
     "Trade",
     "Traits",
     "TriggerCosts",

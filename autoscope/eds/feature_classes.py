@@ -21,6 +21,10 @@ PRIOR_SCALE = 3.0
 """Standard deviation that coefficients of the scores are thought to have; traits are of order 1."""
 TRUST = 5.0
 """Spectra from which on what they taught counts as much as what the image says."""
+DOUBT = 5.0
+"""Spectra's worth of doubt that a feature's looks say anything: then it is of any class as often as all are.
+A regression on few spectra is surer than it has a right to be, and a feature that is surely of no class that
+counts hardly ever gets a spectrum, but counts twenty times when it does."""
 STEPS = 20
 """Of a fit, which begins where the last one ended."""
 
@@ -65,6 +69,7 @@ class FeatureClasses:
         self._rows: list[NDArray[np.float64]] = []
         self._shares: list[NDArray[np.float64]] = []
         self._observed: list[int] = []
+        self._counts = np.zeros(len(self.names))
 
     def prior(self, traits: Traits) -> NDArray[np.float64]:
         """``classes``, probabilities of the spectral classes of a feature that the image sees so."""
@@ -72,8 +77,10 @@ class FeatureClasses:
         if not self._rows:
             return image
         scores = np.log(image) + self._coefficients @ self._row(traits)
-        learnt, taught = _softmax(scores[None])[0], len(self._rows)
-        return np.asarray((taught * learnt + TRUST * image) / (taught + TRUST), float)
+        learnt, taught = _softmax(scores), len(self._rows)
+        any_feature = (self._counts + 1 / len(self.names)) / (taught + 1)
+        mixed = taught * learnt + TRUST * image + DOUBT * any_feature
+        return np.asarray(mixed / (taught + TRUST + DOUBT), float)
 
     def learn(self, seen: Sequence[tuple[Traits, str, float]]) -> None:
         """Takes in what the spectra of a field showed: traits, class, and chance of having got a spectrum."""
@@ -84,6 +91,7 @@ class FeatureClasses:
             self._rows.append(self._row(traits))
             self._shares.append(self._share(traits))
             self._observed.append(self.names.index(observed))
+            self._counts[self._observed[-1]] += 1
         self._fit()
 
     def _share(self, traits: Traits) -> NDArray[np.float64]:

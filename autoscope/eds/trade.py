@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoscope.core import EstimationError
+from autoscope.eds.surprise import Looked, Surprise
 from autoscope.eds.trigger import TriggerCosts, allocate
 
 PRIOR_VISITS = 5.0
@@ -68,6 +69,9 @@ class Trade:
     but that with which an error of its value enters the estimate, later draws included
     (``autoscope.survey.visits.OpenDraw.error_weight``).
 
+    Where spectra show that the image is surer, or less sure, than it has a right to be, ``p (1 - p)`` is what
+    :class:`Surprise` makes of it.
+
     Args:
         scatter: ``targets``, by how much fields may well differ, before anything was measured.
         visit_s: seconds of a visit without spectra, before any was made.
@@ -82,7 +86,8 @@ class Trade:
         self._visits_s, self._overhead_s, self._least = PRIOR_VISITS * visit_s, overhead_s, least
         self._squares, self._visits = PRIOR_VISITS * scatter**2, PRIOR_VISITS
         self._live_s, self._spectra = PRIOR_SPECTRA * live_s, PRIOR_SPECTRA
-        self._unsure = np.empty((len(scatter), 0))
+        self._squared_sizes = self._prior = np.empty((len(scatter), 0))
+        self._surprise = Surprise()
 
     @property
     def spectrum_s(self) -> float:
@@ -111,17 +116,19 @@ class Trade:
         if not (math.isfinite(price) and price > 0):
             raise EstimationError(f"the price of a spectrum is {price:g}: it must be positive and finite")
         spectrum_s = price * self.spectrum_s
-        spread = weight * np.sqrt(self._relative(sizes**2 * prior * (1 - prior)))
+        spread = weight * np.sqrt(self._relative(sizes**2, prior))
         return allocate(spread, self._whole(spectrum_s), self._least)
 
-    def _relative(self, squares: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _relative(
+        self, squared_sizes: NDArray[np.float64], prior: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
         """``features``: variances of ``targets x features`` in units of A, all targets alike."""
         between = self._squares / self._visits
-        return np.asarray((squares / between[:, None]).mean(axis=0))
+        return np.asarray((squared_sizes * self._surprise.variance(prior) / between[:, None]).mean(axis=0))
 
     def _whole(self, spectrum_s: float) -> TriggerCosts:
         """Seconds and variance of a visit, spectra included, at the probabilities that follow from them."""
-        seen = self._relative(self._unsure)
+        seen = self._relative(self._squared_sizes, self._prior)
         spread, costs = np.sqrt(seen), TriggerCosts(self.visit_s, spectrum_s, 1.0)
         for _ in range(MOST_ROUNDS):
             pi, before = allocate(spread, costs, self._least), costs.visit_s / costs.between_visit_variance
@@ -137,8 +144,7 @@ class Trade:
         departure: NDArray[np.float64],
         visit_s: float,
         error_weight: float = 1.0,
-        sizes: NDArray[np.float64] | None = None,
-        prior: NDArray[np.float64] | None = None,
+        looked: Looked | None = None,
     ) -> None:
         """Learns from a field.
 
@@ -147,15 +153,16 @@ class Trade:
             departure: ``targets``, value of the field as the image tells it, less what was predicted.
             visit_s: seconds of the visit without spectra.
             error_weight: by how much an error of its value moves the estimate (`Decision.error_weight`).
-            sizes: ``targets x features``, as for :meth:`probabilities`; None: it had no features.
-            prior: ``targets x features``, likewise.
+            looked: its features; None: it had none.
         """
         self._squares += (weight * departure) ** 2
         self._visits += 1
         self._visits_s += visit_s
-        if sizes is not None and prior is not None:
-            unsure = error_weight**2 * sizes**2 * prior * (1 - prior)
-            self._unsure = np.concatenate([self._unsure, unsure], axis=1)
+        if looked is not None:
+            squared = (error_weight * looked.sizes) ** 2
+            self._squared_sizes = np.concatenate([self._squared_sizes, squared], axis=1)
+            self._prior = np.concatenate([self._prior, looked.prior], axis=1)
+            self._surprise.saw(looked)
 
     def counted(self, live_s: float) -> None:
         """Learns from a spectrum."""

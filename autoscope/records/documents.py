@@ -101,7 +101,7 @@ class FocusDocument(_Stamped):
 
 
 class DecisionDocument(_Stamped):
-    """One choice, with the propensity of its draw of ``together`` fields, logged when it was drawn."""
+    """One choice, with the propensity of its draw, logged when it was drawn."""
 
     type: Literal["decision"] = "decision"
     step: int
@@ -121,7 +121,6 @@ class DecisionDocument(_Stamped):
     eds_price: FiniteFloat = 1.0
     draw_weight: FiniteFloat = 1.0
     error_weight: FiniteFloat = 1.0
-    together: Annotated[int, Field(ge=1)] = 1
 
 
 class ObservationDocument(_Stamped):

@@ -152,7 +152,6 @@ class Journal:
                 eds_price=decision.eds_price,
                 draw_weight=decision.draw_weight,
                 error_weight=decision.error_weight,
-                together=decision.together,
             )
         )
 

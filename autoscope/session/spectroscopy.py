@@ -15,6 +15,7 @@ from autoscope.eds import (
     ClassModel,
     FeatureClasses,
     Identifier,
+    Looked,
     Posterior,
     SequentialRule,
     Trade,
@@ -284,11 +285,11 @@ class Spectroscopy:
             area_um2: specimen area in the field.
             candidates: its features.
         """
-        sizes, prior = self._sizes(candidates, area_um2), self._priors(candidates)
-        by_image = (sizes * prior).sum(axis=1)
+        looked = self._looked(candidates, area_um2)
+        by_image = (looked.sizes * looked.prior).sum(axis=1)
         self._trade.visited(
             weights.draw_weight, by_image - predicted, weights.visit_s + self.plan.reading_s,
-            weights.error_weight, sizes, prior,
+            weights.error_weight, looked,
         )  # fmt: skip
         looked_at = [c for c in candidates if c.observed is not None]
         self._image.learn([(_traits(c), c.observed, c.propensity) for c in looked_at if c.observed])
@@ -296,18 +297,22 @@ class Spectroscopy:
             self._trade.counted(record.eds_live_s)
             self._spent_s += record.eds_live_s
 
-    def _sizes(self, candidates: Sequence[CandidateRecord], area_um2: float) -> NDArray[np.float64]:
-        """``targets x features``, as `Sight` has them."""
+    def _looked(self, candidates: Sequence[CandidateRecord], area_um2: float) -> Looked:
+        """A field's features as the records have them."""
         sizes = [
             [_size(m, c.equivalent_diameter_um, c.area_um2, c.weight, area_um2) for c in candidates]
             for m in self._measures
         ]
-        return np.array(sizes).reshape(len(self._measures), len(candidates))
-
-    def _priors(self, candidates: Sequence[CandidateRecord]) -> NDArray[np.float64]:
-        """``targets x features``, probability of each target's classes before the spectra."""
         prior = np.array([[c.prior.get(name, 0.0) for name in self.names] for c in candidates])
-        return np.asarray(self._of @ prior.reshape(len(candidates), len(self.names)).T)
+        belongs = np.array([[c.observed == name for name in self.names] for c in candidates], bool)
+        shape = len(candidates), len(self.names)
+        return Looked(
+            np.array(sizes).reshape(len(self._measures), len(candidates)),
+            self._of @ prior.reshape(shape).T,
+            np.array([c.propensity for c in candidates], float),
+            np.array([c.observed is not None for c in candidates], bool),
+            (self._of @ belongs.reshape(shape).T).astype(bool),
+        )
 
 
 def _traits(record: CandidateRecord) -> Traits:

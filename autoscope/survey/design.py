@@ -80,12 +80,12 @@ class Design:
             found.append(options.index(value))
         return np.array(found, np.int64)
 
-    def said(self) -> str:
-        """The parameters, for the report."""
-        parts = [f"travel exponent {self.travel_exponent:g}"]
-        if self.batch > 1:
-            parts.append(f"{self.batch} fields at once")
-        if self.urgency == 0:
+    def said(self, pilot: bool = False) -> str:
+        """The parameters that matter, for the report; in the pilot all fields are equally likely."""
+        parts = [f"{self.batch} fields at once" if self.batch > 1 else "one field at a time"]
+        if self.batch == 1 and not pilot:  # travel is not weighed within a batch
+            parts.insert(0, f"travel exponent {self.travel_exponent:g}")
+        if self.urgency == 0 and not pilot:
             parts.append("all targets alike")
         if self.eds_price != 1:
             parts.append(f"spectra at {self.eds_price:g} of their price")

@@ -20,6 +20,9 @@ NO_INTERVAL = 3.0
 """Stands for the lag of a target that has no interval yet."""
 NO_TARGET = -3.0
 """Stands for the lag of a target that is not there."""
+REFOCUS_BELOW = 0.92
+"""Sharpness of the last frames over the first ones, above which a focus before it is due is not offered:
+about half of the loss for which sessions focus by themselves."""
 RECENT = 32
 """Fields over which the surprise is averaged."""
 _FIRST_OPTION = np.cumsum([0, *(len(options) for options in DESIGN_OPTIONS.values())])[:-1]
@@ -68,7 +71,8 @@ def design_masks(view: SurveyView) -> NDArray[np.bool_]:
     """For each option of each parameter, in order, whether it can be chosen; the rule's always can.
 
     A batch must leave as many fields as it takes. Without spectra they have no price; an instrument whose
-    focus costs nothing focuses when it is due. With one target, urgency says nothing.
+    focus costs nothing focuses when it is due, and none focuses before while frames are sharp. With one
+    target, urgency says nothing.
     """
     room = len(view.remaining)
     fitting = tuple(size == 1 or 2 * size <= room for size in DESIGN_OPTIONS["batch"])
@@ -85,7 +89,7 @@ def _masks(view: SurveyView, fitting: tuple[bool, ...]) -> NDArray[np.bool_]:
     masks["batch"] = fitting
     if prices.spectrum_s is None:
         masks["eds_price"] = [price == 1 for price in DESIGN_OPTIONS["eds_price"]]
-    if prices.focus_s <= 0:
+    if prices.focus_s <= 0 or view.conditions.sharpness > REFOCUS_BELOW:
         masks["refocus"] = [not refocus for refocus in DESIGN_OPTIONS["refocus"]]
     if len(view.targets) == 1:
         masks["urgency"] = [urgency != 0 for urgency in DESIGN_OPTIONS["urgency"]]

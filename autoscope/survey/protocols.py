@@ -290,7 +290,6 @@ class Decision:
             in units of a uniform draw of as many fields.
         error_weight: by how much an error of the field's value will move the estimate at the end, as far as
             that can be foretold, likewise.
-        together: how many fields its draw was to have.
     """
 
     step: int
@@ -307,7 +306,6 @@ class Decision:
     eds_price: float = 1.0
     draw_weight: float = 1.0
     error_weight: float = 1.0
-    together: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -393,7 +393,6 @@ class Survey:
             eds_price=draw.sampled.eds_price,
             draw_weight=draw.draw_weight(place),
             error_weight=draw.error_weight(place),
-            together=draw.sampled.together,
         )
         self._pending.append(decision)
         return decision

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoscope.core import EstimationError
-from autoscope.eds import Trade
+from autoscope.eds import Looked, Trade
 from autoscope.estimation import field_values
 from autoscope.survey import Decision, FieldGrid, FocusKeeper, Outcome
 from autoscope_envs.survey_features import Features
@@ -54,7 +54,7 @@ class TableVisits:
         self._keeper = FocusKeeper(instrument.focus_every_s, instrument.sharpness_drop)
         self._focused_s = self.clock_s = self._focus_all_s = 0.0
         self._taken: Outcome | None = None
-        self._learn: tuple[NDArray[np.float64], float, float] | None = None
+        self._looked: Looked | None = None
         self.focus_runs = self.second_looks = self.spectra = 0
         self._trade = None if features is None else self._first_trade(features)
 
@@ -91,7 +91,7 @@ class TableVisits:
             by_image = (self._features.sizes[:, at] * self._features.prior[:, at]).sum(axis=1)
             self._trade.visited(
                 decision.draw_weight, by_image - decision.predicted[-len(by_image) :], decision.visit_s,
-                decision.error_weight, self._features.sizes[:, at], self._features.prior[:, at],
+                decision.error_weight, self._looked,
             )  # fmt: skip
         return taken
 
@@ -121,6 +121,7 @@ class TableVisits:
         chance = self._trade.probabilities(sizes, prior, decision.error_weight, decision.eds_price)
         taken = self._rng.random(len(chance)) < chance
         self._count(int(taken.sum()))
+        self._looked = Looked(sizes, prior, chance, taken, self._features.belongs[:, at])
         told_value, told_variance = field_values(sizes, prior, chance, taken, self._features.belongs[:, at])
         untold = len(value) - told
         return (

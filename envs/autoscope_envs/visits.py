@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from autoscope.core import EstimationError
-from autoscope.eds import LEAST_PROBABILITY, ImageClasses, Trade
+from autoscope.eds import LEAST_PROBABILITY, ImageClasses, Looked, Trade
 from autoscope.estimation import field_values
 from autoscope.survey import Decision, Outcome
 from autoscope_envs.features import FeatureTable
@@ -65,9 +65,8 @@ class FeatureVisits:
         value, variance = field_values(self._sizes, self.prior, self._propensity, self._taken, observed)
         by_image = (self._sizes * self.prior).sum(axis=1)
         departure = by_image - decision.predicted
-        self.trade.visited(
-            decision.draw_weight, departure, self._costs.visit_s, self.weight, self._sizes, self.prior
-        )
+        looked = Looked(self._sizes, self.prior, self._propensity, self._taken, observed)
+        self.trade.visited(decision.draw_weight, departure, self._costs.visit_s, self.weight, looked)
         for at in np.flatnonzero(self._taken).tolist():
             feature = self.features[at]
             name = self._table.names[self._table.true_class[feature]]

@@ -54,11 +54,12 @@ class Learned:
 
     def propose(self, view: SurveyView) -> Proposal:
         """A draw of the design that the network chooses, with what the rule would have chosen."""
-        design = Design.of(self.learned.choose(design_observation(view), design_masks(view)))
-        return proposal_of(design, view, self._pilot, _explained(design, rule_design(view)))
+        seen, rule = design_observation(view), rule_design(view)
+        design = Design.of(self.learned.choose(seen, design_masks(view), rule.action))
+        return proposal_of(design, view, self._pilot, _explained(design, rule, len(view.past) < self._pilot))
 
 
-def _explained(design: Design, rule: Design) -> str:
+def _explained(design: Design, rule: Design, pilot: bool) -> str:
     """One clause for the report: what was chosen, and what the rule would have chosen where that differs."""
-    chosen = f"the learned policy chose {design.said()}"
-    return f"{chosen}, as the rule does" if design == rule else f"{chosen}; the rule: {rule.said()}"
+    chosen = f"the learned policy chose {design.said(pilot)}"
+    return f"{chosen}, as the rule does" if design == rule else f"{chosen}; the rule: {rule.said(pilot)}"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from autoscope.core import EstimationError
-from autoscope.eds import ImageClasses, Trade, scarcity_price
+from autoscope.eds import ImageClasses, Looked, Trade, scarcity_price
 
 NAMES = ("alumina", "MnS", "CaS", "unknown")
 GROUPS = {"oxide": ("alumina",), "sulphide": ("MnS", "CaS")}
@@ -105,6 +105,12 @@ def test_the_probability_is_the_one_at_which_variance_times_seconds_is_least() -
     assert chosen == pytest.approx(best, abs=0.02)
 
 
+def _unlooked(prior: np.ndarray) -> Looked:
+    """Features of size 1 without spectra."""
+    count, none = len(prior), np.zeros((1, len(prior)), bool)
+    return Looked(np.ones((1, count)), prior[None], np.ones(count), none[0], none)
+
+
 def test_features_at_the_bounds_are_part_of_what_visits_take_and_leave() -> None:
     """Some always get a spectrum, some hardly ever: variance times seconds is least at what comes out."""
     rng = np.random.default_rng(1)
@@ -113,7 +119,7 @@ def test_features_at_the_bounds_are_part_of_what_visits_take_and_leave() -> None
     departure = rng.normal(0.0, 0.7, fields)
     trade = Trade(np.array([1.0]), visit_s, 0.0, spectrum_s, least)
     for row, away in zip(p, departure, strict=True):
-        trade.visited(1.0, np.array([away]), visit_s, 1.0, np.ones((1, 3)), row[None])
+        trade.visited(1.0, np.array([away]), visit_s, 1.0, _unlooked(row))
     chosen = trade.probabilities(np.ones((1, 3)), np.array([[0.4, 0.06, 1e-4]]), 1.0)
     assert chosen[0] == 1 and least < chosen[1] < 1 and chosen[2] == least
     unsure = (p * (1 - p)).ravel()

@@ -61,8 +61,8 @@ def test_designs_that_make_a_difference():
     phase, coupled = designs_of(game().world(0)), designs_of(game(family=COUPLED).world(0))
     assert phase[0] == coupled[0] == RULE
     sizes = {name: len(options) for name, options in DESIGN_OPTIONS.items()}
-    assert len(coupled) == np.prod(list(sizes.values()))
-    assert len(phase) == sizes["travel_exponent"] * sizes["batch"] * sizes["refocus"]
+    assert len(coupled) == np.prod(list(sizes.values())) / sizes["refocus"]  # frames are sharp at first
+    assert len(phase) == sizes["travel_exponent"] * sizes["batch"]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -78,7 +78,7 @@ def test_halving_finds_the_best_of_clearly_different_designs(seed):
         return {d: (80.0 if d == best else 100.0) + e for d, e in zip(left, noise, strict=True)}
 
     assert best_design(designs, TuningConfig(), mean_times) == best
-    assert asked == [(192, 4), (48, 16), (12, 64)]
+    assert asked == [(96, 4), (24, 16), (6, 64)]
 
 
 def test_one_design_needs_one_round():
