@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,9 +74,19 @@ def design_masks(view: SurveyView) -> NDArray[np.bool_]:
     focus costs nothing focuses when it is due, and none focuses before while frames are sharp. With one
     target, urgency says nothing.
     """
-    prices, room = view.prices, len(view.remaining)
+    room = len(view.remaining)
+    fitting = tuple(size == 1 or 2 * size <= room for size in DESIGN_OPTIONS["batch"])
+    kept: dict[tuple[bool, ...], NDArray[np.bool_]] = view.kept.setdefault("masks", {})
+    if fitting not in kept:
+        kept[fitting] = _masks(view, fitting)
+    return kept[fitting].copy()
+
+
+def _masks(view: SurveyView, fitting: tuple[bool, ...]) -> NDArray[np.bool_]:
+    prices = view.prices
+    masks: dict[str, Sequence[bool]]
     masks = {name: [True] * len(options) for name, options in DESIGN_OPTIONS.items()}
-    masks["batch"] = [size == 1 or 2 * size <= room for size in DESIGN_OPTIONS["batch"]]
+    masks["batch"] = fitting
     if prices.spectrum_s is None:
         masks["eds_price"] = [price == 1 for price in DESIGN_OPTIONS["eds_price"]]
     if prices.focus_s <= 0 or view.conditions.sharpness > REFOCUS_BELOW:
