@@ -9,7 +9,8 @@ these tables with the code that sessions run: survey, trigger, two-phase values,
 classes are made of. Truth: what spectra of every feature on every field give. ``honest``: the model's
 probabilities; ``swapped``: they say oxide where they mean sulphide, nitride where they mean oxide, and are
 sure of it. ``--cost`` prints seconds of beam time for the trigger against spectra of everything.
-``--out`` keeps every session that was run, and goes on with those that are missing.
+``--out`` keeps every session that was run, and goes on with those that are missing; ``--tables`` keeps the
+tables, which are the same for all targets on fields of one size.
 """
 
 from __future__ import annotations
@@ -100,6 +101,17 @@ def tabulate(config: Config) -> Tables:
             fields.append(tuple(features))
         groups = groups_of(grid, frames, "trained")
     return Tables(config, grid, groups, tuple(fields))
+
+
+def kept_tables(options: argparse.Namespace) -> Tables:
+    """The tables of the command line, from its file where that is there, which must be this program's own."""
+    if options.tables is None or not options.tables.exists():
+        made = tabulate(configured(options))
+        if options.tables is not None:
+            options.tables.write_bytes(pickle.dumps(made))
+        return made
+    tables: Tables = pickle.loads(options.tables.read_bytes())
+    return replace(tables, config=configured(options))
 
 
 def enlarged(tables: Tables, side: int) -> Tables:
@@ -342,22 +354,29 @@ def configured(options: argparse.Namespace) -> Config:
     return config_from(document, name=str(CONFIG))
 
 
-def main() -> None:
+def parser_of(description: str) -> argparse.ArgumentParser:
+    """The part of the command line that says which tables."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--sessions", type=int, default=500)
     parser.add_argument("--specimen-seed", type=int, default=0)
     parser.add_argument("--hfw-um", type=float, default=38.4)
     parser.add_argument("--relative", type=float, default=0.25)
     parser.add_argument("--classes", nargs="+", default=["sulphide", "oxide", "nitride"])
+    parser.add_argument("--tables", type=Path, help="file that keeps the tables of the specimen (a pickle)")
+    return parser
+
+
+def main() -> None:
+    parser = parser_of(__doc__ or "")
+    parser.add_argument("--sessions", type=int, default=500)
     parser.add_argument("--policies", nargs="+", default=["proportional"])
     parser.add_argument("--cost", action="store_true")
     parser.add_argument("--side", type=int, help="a region of so many fields squared, made of copies")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path, help="file of JSON lines that keeps the sessions")
     options = parser.parse_args()
-    tables = tabulate(configured(options))
+    tables = kept_tables(options)
     if options.side is not None:
         tables = enlarged(tables, options.side)
     features = sum(map(len, tables.fields))

@@ -65,9 +65,10 @@ class BettingInterval:
 
     def _raised(self, rows: NDArray[np.float64], low: float, high: float) -> float:
         """The first m from ``low`` upward that is not excluded, rounded down; infinite where none is."""
-        if self._log_capital(rows, low) < self._log_limit:
+        at_low, at_high = self._log_capitals(rows, np.array([low, high])).tolist()
+        if at_low < self._log_limit:
             return low
-        if self._log_capital(rows, high) >= self._log_limit:
+        if at_high >= self._log_limit:
             return math.inf
         excluded, kept = low, high
         while kept - excluded > self._resolution:
@@ -77,9 +78,6 @@ class BettingInterval:
             out = int(np.count_nonzero(capital >= self._log_limit))  # it falls from one m to the next
             excluded, kept = float(between[out]), float(between[out + 1])
         return excluded
-
-    def _log_capital(self, rows: NDArray[np.float64], m: float) -> float:
-        return float(self._log_capitals(rows, np.array([m]))[0])
 
     @staticmethod
     def _log_capitals(rows: NDArray[np.float64], m: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -94,11 +94,18 @@ class Reading:
     extra: Mapping[str, float] = field(default_factory=dict)
 
     @property
+    def half_width(self) -> float:
+        """Half of the interval; infinite without one."""
+        if self.ci_low is None or self.ci_high is None:
+            return math.inf
+        return (self.ci_high - self.ci_low) / 2
+
+    @property
     def large_sample_half_width(self) -> float | None:
         """Half-width that a central limit theorem gives, whether it may be trusted already or not."""
         if self.ci_low is None or self.ci_high is None:
             return None
-        return self.extra.get("large_sample_half_width", (self.ci_high - self.ci_low) / 2)
+        return self.extra.get("large_sample_half_width", self.half_width)
 
 
 class QuantityTracker:

@@ -24,6 +24,9 @@ REFOCUS_BELOW = 0.92
 about half of the loss for which sessions focus by themselves."""
 RECENT = 32
 """Fields over which the surprise is averaged."""
+_FIRST_OPTION = np.cumsum([0, *(len(options) for options in DESIGN_OPTIONS.values())])[:-1]
+"""Where the masks of each parameter begin."""
+_RULE_ACTION = RULE.action
 
 DESIGN_OBSERVATION: tuple[str, ...] = (
     "log10 of half-width over wanted, target furthest from done",
@@ -98,8 +101,7 @@ def possible(action: NDArray[np.int64], masks: NDArray[np.bool_]) -> NDArray[np.
         action: which option of each parameter.
         masks: of :func:`design_masks`.
     """
-    start = np.cumsum([0, *(len(options) for options in DESIGN_OPTIONS.values())])[:-1]
-    return np.where(masks[start + action], action, RULE.action)
+    return np.where(masks[_FIRST_OPTION + action], action, _RULE_ACTION)
 
 
 def _lags(view: SurveyView) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,33 @@ from autoscope.survey.protocols import Proposal, SurveyView
 
 LITTLE = 1e-3
 """Share of a sum below which what was taken away may have left rounding: it is summed anew."""
+
+
+class Undrawn:
+    """The fields that were not drawn yet.
+
+    Args:
+        n_fields: fields in the population.
+    """
+
+    def __init__(self, n_fields: int) -> None:
+        self._fields, self._taken = np.arange(n_fields), list[int]()
+
+    def __len__(self) -> int:
+        return len(self._fields) - len(self._taken)
+
+    @property
+    def fields(self) -> NDArray[np.intp]:
+        """``r``, ascending; another array after a field was taken."""
+        if self._taken:
+            places = [-1, *self._fields.searchsorted(sorted(self._taken)).tolist(), len(self._fields)]
+            kept = [self._fields[before + 1 : after] for before, after in pairwise(places)]
+            self._fields, self._taken = np.concatenate(kept), []
+        return self._fields
+
+    def take(self, field: int) -> None:
+        """Takes a field away, which must be there."""
+        self._taken.append(field)
 
 
 class Remaining:

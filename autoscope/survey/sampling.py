@@ -126,7 +126,7 @@ class Sampler:
         logged = actual if proposal.inclusion is None else np.full(len(actual), proposal.inclusion)
         together = len(actual)
         if proposal.batch is not None:  # systematic: to within one of this
-            together = min(proposal.batch.size, len(prepared.left.fields))
+            together = min(proposal.batch.size, len(prepared.left))
         return Sampled(
             draws, candidates, logged, actual, proposal.reason, proposal.refocus, proposal.eds_price, together
         )

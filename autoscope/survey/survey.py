@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import pairwise
-from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscope.core import EstimationError, Prediction
-from autoscope.estimation import QuantityTracker, check_values, fields_foretold
+from autoscope.core import EstimationError
+from autoscope.estimation import QuantityTracker, check_values
 from autoscope.estimation.growing import GrowingTable
 from autoscope.survey.conditions import Conditions, Prices
 from autoscope.survey.drawing import check_prediction
 from autoscope.survey.grid import FieldGrid
+from autoscope.survey.predicted import Predicted
 from autoscope.survey.protocols import (
     Correction,
     Decision,
@@ -29,34 +28,13 @@ from autoscope.survey.protocols import (
     SurveyView,
     Target,
 )
-from autoscope.survey.reporting import reported
+from autoscope.survey.remaining import Undrawn
+from autoscope.survey.reporting import reported, share_left
 from autoscope.survey.sampling import Prepared, Sampler
 from autoscope.survey.spending import ExtraCost
 from autoscope.survey.statistics import Statistics
 from autoscope.survey.visits import OpenDraw, known_values, opened, with_values
-
-_Array = TypeVar("_Array", bound=NDArray[Any])
-
-
-def _read_only(values: _Array) -> _Array:
-    view = values.view()
-    view.flags.writeable = False
-    return view
-
-
-class _Predicted:
-    """A prediction, and what follows from it until the predictor makes another one.
-
-    Args:
-        prediction: of every field, checked.
-        extra: what fields cost beyond a visit, where they do.
-    """
-
-    def __init__(self, prediction: Prediction, extra: ExtraCost | None) -> None:
-        self.source = prediction
-        self.shown = Prediction(_read_only(prediction.value), _read_only(prediction.spread))
-        self.features = np.empty(0) if extra is None else extra.features(prediction.value)
-        self.kept: dict[str, Any] = {}
+from autoscope.survey.way import Way
 
 
 class Survey:
@@ -102,12 +80,12 @@ class Survey:
         exploration = statistics.exploration if policy.floored else 0.0
         self._exploration, self._sampler = exploration, Sampler(grid, targets, exploration, seed)
         self._tier = statistics.tier
-        self._travel_s, self._visit_s, self._xy_um = travel_s, visit_s, start_xy_um
+        self._way = Way(grid, travel_s, visit_s, start_xy_um)
         self._extra, self._extra_s = extra, 0.0
         self._prices = Prices(travel_s, visit_s, focus_s, spectrum_s)
         self._conditions = Conditions()
         self._view: SurveyView | None = None
-        self._remaining, self._taken = np.arange(len(grid)), list[int]()
+        self._undrawn, self._weight_left = Undrawn(len(grid)), 1.0
         self._names = tuple(f"{target.quantity} of {target.class_name}" for target in targets)
         self._goals = tuple(target.goal for target in targets)
         self._bounds = tuple(zip(*(target.measured_bounds for target in targets), strict=True))
@@ -119,7 +97,7 @@ class Survey:
         self._correction: Correction | None = None
         self._prepared: Prepared | None = None
         self._states: tuple[QuantityState, ...] | None = None
-        self._predicted: _Predicted | None = None
+        self._predicted: Predicted | None = None
         self._came_back = GrowingTable(2 + 2 * len(targets))  # field, propensity, predicted, measured
 
     @property
@@ -135,7 +113,7 @@ class Survey:
     @property
     def xy_um(self) -> tuple[float, float]:
         """Where the stage stands after the last decision."""
-        return self._xy_um
+        return self._way.xy_um
 
     @property
     def pending(self) -> tuple[Decision, ...]:
@@ -220,9 +198,10 @@ class Survey:
         if not self._unfinished:
             again = self._correction is not None  # with other values a tracker may bet for longer
             bounded = tuple(again or tracker.bets for tracker in self._trackers)
-            sampled = self._sampler.sample(self._prepare(), self._xy_um, bounded)
-            rest = float(self._grid.weight[self._left()].sum())
-            self._open.append(opened(sampled, rest, self._share_left()))
+            sampled = self._sampler.sample(self._prepare(), self.xy_um, bounded)
+            readings = [tracker.reading for tracker in self._trackers]
+            left = share_left(self._goals, readings, self.observed, len(self._grid))
+            self._open.append(opened(sampled, self._weight_left, left))
             self._draws += 1
         return self._hand_out(self._open[-1])
 
@@ -236,7 +215,7 @@ class Survey:
         Raises:
             EstimationError: as :meth:`decide` does.
         """
-        if self._unfinished or self._steps == len(self._grid):
+        if self._unfinished or not len(self._undrawn):
             return None
         return self._prepare().offer
 
@@ -335,15 +314,7 @@ class Survey:
         return bool(self._open) and self._open[-1].decided < len(self._open[-1].fields)
 
     def _unvisited(self) -> bool:
-        return self._unfinished or self._steps < len(self._grid)
-
-    def _left(self) -> NDArray[np.intp]:
-        """The fields that were not drawn yet, ascending; those of the last draws are taken out."""
-        if self._taken:
-            places = [-1, *self._remaining.searchsorted(sorted(self._taken)).tolist(), len(self._remaining)]
-            kept = [self._remaining[before + 1 : after] for before, after in pairwise(places)]
-            self._remaining, self._taken = np.concatenate(kept), []
-        return self._remaining
+        return self._unfinished or len(self._undrawn) > 0
 
     def view(self) -> SurveyView:
         """What the policy is shown at the next draw; the same until something is drawn or observed.
@@ -355,8 +326,8 @@ class Survey:
             prediction = self._predictor.predict()
             if self._predicted is None or prediction is not self._predicted.source:
                 check_prediction(prediction, self._targets, len(self._grid), self._draws + 1)
-                self._predicted = _Predicted(prediction, self._extra)
-            self._view = self._viewed(self._left(), self._predicted)
+                self._predicted = Predicted(prediction, self._extra)
+            self._view = self._viewed(self._undrawn.fields, self._predicted)
         return self._view
 
     def _prepare(self) -> Prepared:
@@ -376,31 +347,18 @@ class Survey:
             self._extra_s / came_back,
         )
 
-    def _share_left(self) -> float:
-        """Share of the fields that will probably not have been visited when every target is met."""
-        population, needed = len(self._grid), []
-        for target, tracker in zip(self._targets, self._trackers, strict=True):
-            reading = tracker.reading
-            half, wanted = reading.large_sample_half_width, target.goal.wanted(reading.estimate)
-            needed.append(fields_foretold(half, wanted, self.observed, population))
-        return 1 - max(needed) / population
-
-    def _viewed(self, remaining: NDArray[np.intp], predicted: _Predicted) -> SurveyView:
+    def _viewed(self, remaining: NDArray[np.intp], predicted: Predicted) -> SurveyView:
         readings = [tracker.reading for tracker in self._trackers]
-        half_width = np.array(
-            [
-                np.inf if r.ci_low is None or r.ci_high is None else (r.ci_high - r.ci_low) / 2
-                for r in readings
-            ]
-        )
-        cost_s = self._cost_s(remaining, predicted.features)
+        half_width = np.array([reading.half_width for reading in readings])
+        cost_s = self._way.seconds(remaining)
+        if self._extra is not None:
+            cost_s += self._extra.feature_s * predicted.features.take(remaining)
         wanted = np.array([goal.wanted(r.estimate) for goal, r in zip(self._goals, readings, strict=True)])
         for made in (remaining, cost_s, half_width, wanted):
             made.flags.writeable = False
         return SurveyView(
             self._grid, remaining, predicted.shown, cost_s, self._draws, self._targets, half_width, wanted,
-            self._exploration, self._past(), self._prices, self._conditions, self._tier,
-            predicted.kept,
+            self._exploration, self._past(), self._prices, self._conditions, self._tier, predicted.kept,
         )  # fmt: skip
 
     def _past(self) -> Past:
@@ -408,37 +366,18 @@ class Survey:
         columns.flags.writeable = False
         return Past(columns[0].astype(np.intp), columns[1], columns[2 : 2 + n], columns[2 + n :])
 
-    def _cost_s(self, fields: NDArray[np.intp], features: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Seconds of fields, travel included; ``features`` are those expected on all fields."""
-        dx, dy = self._grid.x_um.take(fields), self._grid.y_um.take(fields)
-        dx -= self._xy_um[0]
-        dy -= self._xy_um[1]
-        dx *= dx
-        dy *= dy
-        dx += dy
-        cost_s = self._travel_s(np.sqrt(dx, out=dx)) + self._visit_s
-        if self._extra is not None:
-            cost_s += self._extra.feature_s * features.take(fields)
-        return cost_s
-
-    def _visit_of(self, x_um: float, y_um: float) -> float:
-        """Seconds to go to a place and to take a frame there."""
-        dx, dy = x_um - self._xy_um[0], y_um - self._xy_um[1]
-        return float(self._travel_s(np.array([math.sqrt(dx * dx + dy * dy)]))[0]) + self._visit_s
-
     def _hand_out(self, draw: OpenDraw) -> Decision:
         place = draw.decided
         field = int(draw.fields[place])
         predicted = np.array([fixed.predicted[place] for fixed in draw.sampled.draws])
-        x_um, y_um = float(self._grid.x_um[field]), float(self._grid.y_um[field])
-        visit_s = self._visit_of(x_um, y_um)
+        visit_s = self._way.visit(field)
         extra_s = 0.0 if self._extra is None else float(self._extra.seconds(predicted))
         draw.decided += 1
         self._steps += 1
-        self._taken.append(field)
+        self._undrawn.take(field)
+        self._weight_left -= float(self._grid.weight[field])
         self._sampler.drawn(field)
         self._prepared = self._view = None
-        self._xy_um = x_um, y_um
         decision = Decision(
             step=self._steps,
             draw=draw.sampled.draws[0].step,

@@ -149,7 +149,7 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
         self._design = RULE
         self._survey: Survey | None = None
         self._pending: Decision | None = None
-        self._over = True
+        self._over, self._masks = True, _every_option()
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -183,7 +183,7 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
         if self._survey is None or self._over:
             raise ConfigurationError("the episode is over: reset the environment before the next step")
         Design.of(action)  # refuses what is no action
-        self._design = Design.of(possible(np.asarray(action), self.action_masks()))
+        self._design = Design.of(possible(np.asarray(action), self._masks).tolist())
         before_s, before = self._source.clock_s, len(self._seen)
         terminated = truncated = False
         while not (terminated or truncated) and len(self._seen) < before + self._hold:
@@ -195,9 +195,7 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
 
     def action_masks(self) -> NDArray[np.bool_]:
         """``15`` booleans: which options of which parameter can be chosen."""
-        if self._survey is None or self._over:
-            return np.ones(sum(map(len, DESIGN_OPTIONS.values())), bool)
-        return design_masks(self._survey.view())
+        return self._masks.copy()
 
     def rule_action(self) -> NDArray[np.int64]:
         """What the best rule does now."""
@@ -232,8 +230,11 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
 
     def _observed(self) -> Observation:
         if self._survey is None or self._survey.exhausted:
+            self._masks = _every_option()
             return np.zeros(len(DESIGN_OBSERVATION), np.float32)
-        return design_observation(self._survey.view())
+        view = self._survey.view()
+        self._masks = _every_option() if self._over else design_masks(view)
+        return design_observation(view)
 
     def _told(self) -> dict[str, Any]:
         survey = self._survey
@@ -247,6 +248,10 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
             "met": survey is not None and survey.met,
             "design": {name: getattr(self._design, name) for name in DESIGN_OPTIONS},
         }
+
+
+def _every_option() -> NDArray[np.bool_]:
+    return np.ones(sum(map(len, DESIGN_OPTIONS.values())), bool)
 
 
 def _visit_s(view: SurveyView) -> float:

@@ -120,7 +120,7 @@ def test_an_interrupted_training_goes_on(config, tmp_path, capsys):
 def test_mistakes_touch_nothing(config, tmp_path, capsys, arguments, message):
     assert main(["train", str(config), "--out", str(tmp_path / "out"), *arguments]) == 2
     assert message in capsys.readouterr().err
-    assert not list((tmp_path / "out").glob("**/*.safetensors"))
+    assert not (tmp_path / "out").exists()
 
 
 class Breaking(gym.Env):

@@ -25,7 +25,7 @@ REASONS = {
 def print_result(result: SessionResult, folder: Path) -> None:
     """The answer of a session on the terminal."""
     console = Console(highlight=False)
-    console.print(f"{REASONS[result.finish_reason]}: {result.finish_reason}")
+    console.print(f"{REASONS[result.finish_reason]} ({result.finish_reason})")
     for quantity in result.quantities:
         console.print(f"  {escape(answer(quantity))}")
     spent = result.spent

@@ -22,6 +22,7 @@ from autoscope.perception.output_files import make_folder
 from autoscope.records import replace_file
 from autoscope_policies.learned import EnvironmentCard
 from autoscope_policies.training import Problem
+from autoscope_policies.training.problem import check_algorithm
 
 if TYPE_CHECKING:
     from autoscope_policies.training.trainer import TrainedPolicy
@@ -136,8 +137,8 @@ def problem_of(config: TrainingConfig, *, name: str, folder: Path = Path()) -> P
         folder: of the training; specimens are tabulated in it.
 
     Raises:
-        ConfigurationError: the environment, an option of it or the rule is unknown, or of another type; or
-            the specimens cannot be surveyed as asked.
+        ConfigurationError: the environment, an option of it or the rule is unknown, or of another type; the
+            algorithm cannot act in the environment; or the specimens cannot be surveyed as asked.
         SpecimenError: a specimen file is missing or damaged.
     """
     asked = config.training.environment
@@ -152,6 +153,7 @@ def problem_of(config: TrainingConfig, *, name: str, folder: Path = Path()) -> P
         trained_on = worlds.sha256
     environment = make()
     try:
+        check_algorithm(config.training.algorithm, environment, asked.id)
         layout = layout_of(asked.id, environment)
     finally:
         environment.close()

@@ -23,12 +23,18 @@ from autoscope.perception.checkpoint import load_checkpoint, save_checkpoint
 from autoscope_policies.learned.deference import Deference
 from autoscope_policies.learned.files import LearnedNetwork, write_policy
 from autoscope_policies.learned.network import Network
-from autoscope_policies.training.algorithms import build, check_algorithm, extracted, piece_steps
+from autoscope_policies.training.algorithms import build, extracted, piece_steps
 from autoscope_policies.training.cloning import clone
 from autoscope_policies.training.contrasts import fit_contrasts, play_contrasts
 from autoscope_policies.training.describing import card_of
 from autoscope_policies.training.evaluation import Evaluation, episode_seeds, evaluate, score
-from autoscope_policies.training.problem import Chooser, Environment, Problem, check_environment
+from autoscope_policies.training.problem import (
+    Chooser,
+    Environment,
+    Problem,
+    check_algorithm,
+    check_environment,
+)
 from autoscope_policies.training.progress import EpisodeWatch, LearningPoint, LearningProgress
 from autoscope_policies.training.randomness import borrowed_generators
 from autoscope_policies.training.resuming import Standing, captured, restore
