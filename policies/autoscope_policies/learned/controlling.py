@@ -61,5 +61,6 @@ class Learned:
 
 def _explained(design: Design, rule: Design, pilot: bool) -> str:
     """One clause for the report: what was chosen, and what the rule would have chosen where that differs."""
-    chosen = f"the learned policy chose {design.said(pilot)}"
-    return f"{chosen}, as the rule does" if design == rule else f"{chosen}; the rule: {rule.said(pilot)}"
+    chosen, usual = design.said(pilot), rule.said(pilot)
+    said = f"the learned policy chose {chosen}"
+    return f"{said}, as the rule does" if chosen == usual else f"{said}; the rule: {usual}"
