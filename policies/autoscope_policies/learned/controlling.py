@@ -52,6 +52,12 @@ class Learned:
         self.learned: LearnedNetwork = read_policy(Path(weights), design_layout())
         self.sha256, self._pilot = self.learned.sha256, pilot
 
+    @property
+    def yields_always(self) -> bool:
+        """Whether the network is trusted with nothing: the policy does what the rule does."""
+        deference = self.learned.card.deference
+        return deference is not None and not deference.trusted
+
     def propose(self, view: SurveyView) -> Proposal:
         """A draw of the design that the network chooses, with what the rule would have chosen."""
         seen, rule = design_observation(view), rule_design(view)
