@@ -84,7 +84,7 @@ class Design:
         """The parameters that matter, for the report; in the pilot all fields are equally likely."""
         parts = [f"{self.batch} fields at once" if self.batch > 1 else "one field at a time"]
         if self.batch == 1 and not pilot:  # travel is not weighed within a batch
-            parts.insert(0, f"travel exponent {self.travel_exponent:g}")
+            parts.append(f"travel exponent {self.travel_exponent:g}")
         if self.urgency == 0 and not pilot:
             parts.append("all targets alike")
         if self.eds_price != 1:

@@ -10,6 +10,7 @@ from autoscope.app.cli import main
 from autoscope.survey import RULE
 from autoscope_policies.learned import (
     ChoiceCard,
+    DeferenceCard,
     EnvironmentCard,
     Network,
     NetworkCard,
@@ -161,7 +162,7 @@ def test_a_reward_that_becomes_nan_is_named_and_can_be_gone_on_from(config, tmp_
         del gym.registry["tests/Breaking-v0"]
 
 
-def designer(path, favoured):
+def designer(path, favoured, deference=None):
     """A policy file whose network always takes the same option of every parameter."""
     layout = design_layout()
     n, biases = len(layout.observations), np.zeros(layout.n_options, np.float32)
@@ -177,7 +178,7 @@ def designer(path, favoured):
         choices=tuple(ChoiceCard(name=one.name, options=one.options) for one in layout.choices),
         normalisation=NormalisationCard(mean=(0.0,) * n, variance=(1.0,) * n),
         environment=EnvironmentCard(id="autoscope/Survey-v0"), algorithm="maskable_ppo", seed=1, steps=1,
-        weights_sha256="",
+        deference=deference, weights_sha256="",
     )  # fmt: skip
     return write_policy(path, network, card)
 
@@ -188,15 +189,15 @@ def test_a_session_under_a_learned_policy_says_what_it_chose(write_config, tmp_p
     folder = tmp_path / "session"
     assert main(["run", str(config), "--out", str(folder), "--json"]) == 0
     text = "".join(path.read_text() for path in folder.glob("*.jsonl"))
-    assert (
-        "the learned policy chose travel exponent 1, 4 fields at once; the rule: travel exponent 0.5" in text
-    )
+    pilot = "the learned policy chose 4 fields at once; the rule: one field at a time"
+    assert f'{pilot}"' in text and f'{pilot}, travel exponent 0.5"' in text
     assert policy.sha256 in text
     assert "learned" in (folder / "report.html").read_text()
 
 
-def test_a_network_that_copies_the_rule_gives_the_session_of_the_rule(write_config, tmp_path, capsys):
-    designer(tmp_path / "policy.safetensors", RULE.action)
+def test_a_network_that_is_trusted_with_nothing_gives_the_session_of_the_rule(write_config, tmp_path, capsys):
+    nothing = DeferenceCard(margin=0.0, trusted=(), worlds=10)
+    designer(tmp_path / "policy.safetensors", RULE.action + np.array([1, 1, 0, 0, 0]), nothing)
     results = []
     for kind, extra in (("learned", 'weights = "policy.safetensors"'), ("active", "")):
         folder = tmp_path / kind

@@ -52,6 +52,12 @@ class Learned:
         self.learned: LearnedNetwork = read_policy(Path(weights), design_layout())
         self.sha256, self._pilot = self.learned.sha256, pilot
 
+    @property
+    def yields_always(self) -> bool:
+        """Whether the network is trusted with nothing: the policy does what the rule does."""
+        deference = self.learned.card.deference
+        return deference is not None and not deference.trusted
+
     def propose(self, view: SurveyView) -> Proposal:
         """A draw of the design that the network chooses, with what the rule would have chosen."""
         seen, rule = design_observation(view), rule_design(view)
@@ -61,5 +67,6 @@ class Learned:
 
 def _explained(design: Design, rule: Design, pilot: bool) -> str:
     """One clause for the report: what was chosen, and what the rule would have chosen where that differs."""
-    chosen = f"the learned policy chose {design.said(pilot)}"
-    return f"{chosen}, as the rule does" if design == rule else f"{chosen}; the rule: {rule.said(pilot)}"
+    chosen, usual = design.said(pilot), rule.said(pilot)
+    said = f"the learned policy chose {chosen}"
+    return f"{said}, as the rule does" if chosen == usual else f"{said}; the rule: {usual}"
