@@ -20,6 +20,7 @@ from autoscope_policies.learned import (
     read_policy,
     write_policy,
 )
+from autoscope_simulators import SpecimenFile
 
 CARTPOLE = """
 [training]
@@ -227,3 +228,59 @@ def test_a_policy_for_something_else_is_refused(config, write_config, tmp_path, 
         "observations: it lacks 'log10 of half-width over wanted, target furthest from done'"
         in capsys.readouterr().err
     )
+
+
+SPECIMENS = """
+[benchmark]
+episodes = 2
+policies = ["uniform"]
+[[specimens]]
+specimen = "{specimen}"
+[specimens.imaging.overview]
+hfw_um = 128.0
+width_px = 128
+height_px = 128
+[specimens.imaging.reference]
+hfw_um = 16.0
+width_px = 64
+height_px = 64
+dwell_us = 3.0
+[[specimens.targets]]
+quantity = "area_fraction"
+class = "pearlite"
+half_width = 0.08
+"""
+ON_SPECIMENS = """
+[training]
+steps = 0
+environments = 1
+hidden = [4]
+evaluation_episodes = 2
+contrasts = { worlds = 2, plays = 1 }
+[training.environment]
+id = "autoscope/Survey-v0"
+options = { hold = 8, max_fields = 60 }
+specimens = "bench.toml"
+"""
+
+
+def test_a_policy_is_trained_on_specimens_and_its_card_names_them(specimen, tmp_path):
+    (tmp_path / "bench.toml").write_text(SPECIMENS.format(specimen=specimen))
+    (tmp_path / "train.toml").write_text(ON_SPECIMENS)
+    out = tmp_path / "out"
+    assert main(["train", str(tmp_path / "train.toml"), "--out", str(out), "--json"]) == 0
+    with SpecimenFile(specimen) as opened:
+        sha256 = opened.sha256
+    card = read_policy(out / "policy.safetensors", design_layout()).card
+    assert card.trained_on == (sha256,)
+    assert card.scores.mean_beam_time_s > 0
+    assert len(list((out / "tables").glob("*.npz"))) == 1
+    cards = f'episodes = 2\ncards = ["{out / "policy.json"}"]'
+    (tmp_path / "bench.toml").write_text(SPECIMENS.format(specimen=specimen).replace("episodes = 2", cards))
+    assert main(["benchmark", str(tmp_path / "bench.toml"), "--out", str(tmp_path / "seen")]) == 2
+
+
+def test_only_surveys_are_trained_on_specimens(tmp_path, capsys):
+    (tmp_path / "train.toml").write_text(CARTPOLE + 'specimens = "bench.toml"\n')
+    assert main(["train", str(tmp_path / "train.toml"), "--out", str(tmp_path / "out")]) == 2
+    assert "CartPole-v1 is not played on specimens" in capsys.readouterr().err
