@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,19 +73,9 @@ def design_masks(view: SurveyView) -> NDArray[np.bool_]:
     focus costs nothing focuses when it is due, and none focuses before while frames are sharp. With one
     target, urgency says nothing.
     """
-    room = len(view.remaining)
-    fitting = tuple(size == 1 or 2 * size <= room for size in DESIGN_OPTIONS["batch"])
-    kept: dict[tuple[bool, ...], NDArray[np.bool_]] = view.kept.setdefault("masks", {})
-    if fitting not in kept:
-        kept[fitting] = _masks(view, fitting)
-    return kept[fitting].copy()
-
-
-def _masks(view: SurveyView, fitting: tuple[bool, ...]) -> NDArray[np.bool_]:
-    prices = view.prices
-    masks: dict[str, Sequence[bool]]
+    prices, room = view.prices, len(view.remaining)
     masks = {name: [True] * len(options) for name, options in DESIGN_OPTIONS.items()}
-    masks["batch"] = fitting
+    masks["batch"] = [size == 1 or 2 * size <= room for size in DESIGN_OPTIONS["batch"]]
     if prices.spectrum_s is None:
         masks["eds_price"] = [price == 1 for price in DESIGN_OPTIONS["eds_price"]]
     if prices.focus_s <= 0 or view.conditions.sharpness > REFOCUS_BELOW:
