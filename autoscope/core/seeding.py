@@ -88,7 +88,7 @@ def _hashed(words: NDArray[np.uint32], constant: int, multiplier: int) -> tuple[
     return mixed ^ mixed >> np.uint32(16), following
 
 
-_AT_ONCE = 64
+_AT_ONCE = 256
 _ONES_32, _ONES_64, _ONES_128 = (1 << 32) - 1, (1 << 64) - 1, (1 << 128) - 1
 _INIT_A, _MULTIPLIER_A = 0x43B0D7E5, 0x931E8875
 _INIT_B, _MULTIPLIER_B = 0x8B51F9DD, 0x58F38DED

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,10 +27,10 @@ from autoscope.core import EstimationError
 
 DISTRIBUTION_TOLERANCE = 1e-9
 """By how much the probabilities of a distribution may miss 1 in sum (rounding)."""
+_NO_WEIGHT = "the draw that completes the census has no weight: the census is exact"
 
 
-@dataclass(frozen=True, slots=True)
-class Combined:
+class Combined(NamedTuple):
     """Pseudo-values averaged.
 
     Attributes:
@@ -82,6 +82,8 @@ def _listed(values: ArrayLike) -> list[float]:
     """Few numbers are summed sooner without numpy."""
     if isinstance(values, float):
         return [values]
+    if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype == float:
+        return list(values.tolist())
     return [float(value) for value in np.atleast_1d(values)]
 
 
@@ -103,10 +105,21 @@ def draw_weights(remaining: ArrayLike, variance: ArrayLike | None = None) -> NDA
     """
     left = np.asarray(remaining, float)
     if left.min(initial=2) < 2:
-        raise EstimationError("the draw that completes the census has no weight: the census is exact")
+        raise EstimationError(_NO_WEIGHT)
     if variance is None:
         return np.asarray(1.0 / (left * (left - 1.0)))
     return np.asarray(left / (left - 1.0) / np.asarray(variance, float))
+
+
+def draw_weight(remaining: int, variance: float) -> float:
+    """The same of one draw, with its predicted variance.
+
+    Raises:
+        EstimationError: it had fewer than two units left.
+    """
+    if remaining < 2:
+        raise EstimationError(_NO_WEIGHT)
+    return remaining / (remaining - 1.0) / variance
 
 
 def combine(pseudo_values: ArrayLike, weights: ArrayLike, *, deviations: ArrayLike | None = None) -> Combined:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from autoscope.core import ConfigurationError, EstimationError, nearest
 from autoscope.estimation.betting import BettingInterval
 from autoscope.estimation.counts import zero_count_bound
-from autoscope.estimation.difference import Combined, combine, draw_weights, pseudo_value
+from autoscope.estimation.difference import Combined, combine, draw_weight, pseudo_value
 from autoscope.estimation.goal import Goal
 from autoscope.estimation.growing import GrowingTable
 from autoscope.estimation.intervals import (
@@ -113,7 +113,7 @@ class QuantityTracker:
 
     Until a central limit theorem may be trusted (``MINIMUM_FIELDS`` and its companions), the standard and
     the anytime tier show the hedged betting interval, which is right however few fields there are.
-    Draws are weighted by their predicted variance, fixed beforehand (``draw_weights``).
+    Draws are weighted by their predicted variance, fixed beforehand (``draw_weight``).
 
     A field that could not be measured stays in the population: it stands at its lowest possible value
     in the lower end of every interval from then on, and at its highest in the upper end.
@@ -204,7 +204,7 @@ class QuantityTracker:
                 step=draw.step,
                 field=int(draw.fields[0]),
             )
-        whole = bool(measured.all())
+        whole = all(measured.tolist())
         self._complete = self._complete and whole
         y = y_low = y_high = values
         if not whole:
@@ -255,7 +255,7 @@ class QuantityTracker:
                 z_low, z_high, self._low + rest - draw.down, self._high + rest + draw.up, bet
             )
         believed = variance if self._tier == "anytime" else draw.variance
-        weight = float(draw_weights(draw.remaining, believed))
+        weight = draw_weight(draw.remaining, believed)
         self._rows.append(z, z_low, z_high, weight, draw.variance)
         if len(self._rows) <= MINIMUM_DRAWS:
             self._aim = self._goal.wanted(self._mean)
@@ -353,10 +353,10 @@ class QuantityTracker:
         return Reading(estimate, low, high, met, self._name(what), numbers)
 
     def _central_limit_reading(self, low: Combined, middle: Combined, high: Combined) -> Reading:
-        error = middle.standard_error
+        combined = middle
         if not self._complete or self._sampled.noisy:
             error = self._standard_error(low.estimate, high.estimate)
-        combined = Combined(middle.estimate, error, middle.effective_draws)
+            combined = Combined(middle.estimate, error, middle.effective_draws)
         if self._tier == "standard":
             half = t_half_width(combined, self._goal.confidence)
             what = f"t interval x {STOPPING_ALLOWANCE:g}"

@@ -47,14 +47,20 @@ class Offered:
             return np.full(len(self.places), self.inclusion)
         return self.inclusion[self.places]
 
+    def chance(self, slot: int) -> float:
+        """The same of one of them."""
+        if isinstance(self.inclusion, float):
+            return self.inclusion
+        return float(self.inclusion[self.places[slot]])
+
     def offer(self, left: Remaining, cost_s: NDArray[np.float64]) -> Offer:
-        """What the policy is shown; ``cost_s`` is of all ``r`` fields."""
+        """What the policy is shown; ``cost_s`` is of the ``k`` fields of the slots."""
         at, places = self.fields[self.places], self.places
         if isinstance(self.inclusion, float):
             predicted, spread = left.prediction.value[:, at], left.prediction.spread[:, at]
         else:
             predicted, spread = left.believed.value[:, places], left.believed.spread[:, places]
-        return Offer(at, self.chances(), predicted, spread, cost_s[places])
+        return Offer(at, self.chances(), predicted, spread, cost_s)
 
 
 def offered(
@@ -141,7 +147,7 @@ def fix_choice(
         heaviest = float(burden.max())
     field = int(first.fields[first.places[chosen]])
     here = slice(field, field + 1)
-    propensity = float(first.chances()[chosen] * probability[chosen])
+    propensity = first.chance(chosen) * float(probability[chosen])
     draws = []
     for k, target in enumerate(targets):
         down = up = np.inf

@@ -144,6 +144,10 @@ class SurveyView:
     tier: str = "standard"
     kept: dict[str, Any] = field(default_factory=dict, compare=False)
 
+    def seconds_to(self, places: NDArray[np.intp]) -> NDArray[np.float64]:
+        """``cost_s`` of some of the remaining fields, at these positions in ``remaining``."""
+        return self.cost_s[places]
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:

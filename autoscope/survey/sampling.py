@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,7 @@ from autoscope.survey.protocols import Offer, Proposal, SurveyView, Target
 from autoscope.survey.remaining import Remaining, RunningSums
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A draw up to the point where the policy has said all it says before chance comes in.
 
     Attributes:
@@ -42,8 +41,7 @@ class Prepared:
     offer: Offer | None
 
 
-@dataclass(frozen=True, slots=True)
-class Sampled:
+class Sampled(NamedTuple):
     """A draw that is made.
 
     Attributes:
@@ -92,7 +90,7 @@ class Sampler:
         if proposal.slots is None:
             return Prepared(step, proposal, left, None, None)
         first = offered(proposal, left.fields, self._exploration, self._number_of_offer(step), step)
-        return Prepared(step, proposal, left, first, first.offer(left, view.cost_s))
+        return Prepared(step, proposal, left, first, first.offer(left, view.seconds_to(first.places)))
 
     def drawn(self, field: int) -> None:
         """Takes note that a field does not remain."""
@@ -142,7 +140,7 @@ class Sampler:
         chosen = pick(probability, self._number_of_draw(step))
         draws = fix_draw(step, units, probability, chosen, left.weight, left.believed, self._targets, bounded)
         actual = np.full(len(draws[0].fields), probability[chosen])
-        return draws, actual, int(np.count_nonzero(probability))
+        return draws, actual, _candidates(draws, probability)
 
     def _batch(
         self, prepared: Prepared, xy_um: tuple[float, float], bounded: tuple[bool, ...]
@@ -159,7 +157,7 @@ class Sampler:
             step, left.fields, inclusion, batch.order, chosen, left.weight, left.believed,
             self._targets, bounded,
         )  # fmt: skip
-        return draws, inclusion[chosen], int(np.count_nonzero(inclusion))
+        return draws, inclusion[chosen], _candidates(draws, inclusion)
 
     def _slot(
         self, prepared: Prepared, first: Offered, offer: Offer, bounded: tuple[bool, ...]
@@ -179,4 +177,9 @@ class Sampler:
             step, first, probability, chosen, self._exploration, prepared.left, sums, self._targets,
             bounded,
         )  # fmt: skip
-        return draws, np.full(1, draws[0].propensity), len(offer)
+        return draws, np.array([draws[0].propensity]), len(offer)
+
+
+def _candidates(draws: tuple[Draw, ...], chances: NDArray[np.float64]) -> int:
+    """How many units had a chance to be drawn."""
+    return len(chances) if draws[0].covering else int(np.count_nonzero(chances))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,6 @@ from autoscope.survey.protocols import (
     Decision,
     Offer,
     Outcome,
-    Past,
     Policy,
     Predictor,
     QuantityState,
@@ -31,6 +31,7 @@ from autoscope.survey.protocols import (
 from autoscope.survey.remaining import Undrawn
 from autoscope.survey.reporting import reported, share_left
 from autoscope.survey.sampling import Prepared, Sampler
+from autoscope.survey.showing import Seconds, read_only, shown, standing, with_features
 from autoscope.survey.spending import ExtraCost
 from autoscope.survey.statistics import Statistics
 from autoscope.survey.visits import OpenDraw, known_values, opened, with_values
@@ -158,7 +159,7 @@ class Survey:
         corrected = None
         if self._correction is not None:
             corrected = self._correction.read(k, tracker.reading, tracker.first_phase)
-        extra = dict(own.extra)
+        extra = own.extra
         if corrected is not None:
             now = reported(target, corrected)
             before = {"model_estimate": own.estimate, "model_low": own.ci_low, "model_high": own.ci_high}
@@ -338,7 +339,9 @@ class Survey:
         return self._prepared
 
     def _note(self, outcome: Outcome) -> None:
-        """Keeps how a field was taken."""
+        """Keeps how a field was taken; from a table there is nothing to keep."""
+        if outcome.sharpness is None and outcome.focus_age_s is None and not self._extra_s + outcome.extra_s:
+            return
         self._extra_s += outcome.extra_s
         now, came_back = self._conditions, self.observed + 1
         self._conditions = Conditions(
@@ -349,22 +352,16 @@ class Survey:
 
     def _viewed(self, remaining: NDArray[np.intp], predicted: Predicted) -> SurveyView:
         readings = [tracker.reading for tracker in self._trackers]
-        half_width = np.array([reading.half_width for reading in readings])
-        cost_s = self._way.seconds(remaining)
+        seconds: Seconds = partial(self._way.seconds, self.xy_um)
         if self._extra is not None:
-            cost_s += self._extra.feature_s * predicted.features.take(remaining)
-        wanted = np.array([goal.wanted(r.estimate) for goal, r in zip(self._goals, readings, strict=True)])
-        for made in (remaining, cost_s, half_width, wanted):
-            made.flags.writeable = False
-        return SurveyView(
-            self._grid, remaining, predicted.shown, cost_s, self._draws, self._targets, half_width, wanted,
-            self._exploration, self._past(), self._prices, self._conditions, self._tier, predicted.kept,
-        )  # fmt: skip
-
-    def _past(self) -> Past:
-        columns, n = self._came_back.rows.T, len(self._targets)
-        columns.flags.writeable = False
-        return Past(columns[0].astype(np.intp), columns[1], columns[2 : 2 + n], columns[2 + n :])
+            seconds = partial(with_features, seconds, self._extra.feature_s, predicted.features)
+        now = {
+            "grid": self._grid, "remaining": read_only(remaining), "prediction": predicted.shown,
+            "drawn": self._draws, "targets": self._targets, "exploration": self._exploration,
+            "prices": self._prices, "conditions": self._conditions, "tier": self._tier,
+            "kept": predicted.kept,
+        }  # fmt: skip
+        return shown(now, standing(self._goals, readings, self._came_back), seconds)
 
     def _hand_out(self, draw: OpenDraw) -> Decision:
         place = draw.decided

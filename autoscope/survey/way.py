@@ -31,11 +31,11 @@ class Way:
         self._grid, self._travel_s, self._visit_s = grid, travel_s, visit_s
         self.xy_um = start_xy_um
 
-    def seconds(self, fields: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Of a visit to each of the fields from here, travel included."""
+    def seconds(self, from_xy_um: tuple[float, float], fields: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Of a visit to each of the fields from somewhere, travel included."""
         dx, dy = self._grid.x_um.take(fields), self._grid.y_um.take(fields)
-        dx -= self.xy_um[0]
-        dy -= self.xy_um[1]
+        dx -= from_xy_um[0]
+        dy -= from_xy_um[1]
         dx *= dx
         dy *= dy
         dx += dy

@@ -37,6 +37,8 @@ RECENT = 32
 """Fields over which the surprise is averaged."""
 LARGEST = 10.0
 """Observations are cut to plus or minus this."""
+_FILLED = np.tri(SLOTS + 1, SLOTS, -1, dtype=bool)
+"""Masks by how many slots are filled."""
 
 OBSERVATIONS = (
     "half-width", "share measured", "fields measured", "surprise", "stage speed", "settling time",
@@ -210,7 +212,7 @@ class FieldSelectionEnv(gym.Env[Observation, np.int64]):
 
     def action_masks(self) -> NDArray[np.bool_]:
         """``64`` booleans: which slots are filled."""
-        return np.arange(SLOTS) < (0 if self._offer is None else len(self._offer))
+        return np.array(_FILLED[0 if self._offer is None else len(self._offer)])
 
     def render(self) -> NDArray[np.uint8] | None:
         """The map of the fields: grey as predicted, coloured as measured, the present one framed."""
@@ -243,15 +245,17 @@ class FieldSelectionEnv(gym.Env[Observation, np.int64]):
         self._pending, self._visited, self._spent_s = None, 0, 0.0
         self._seen, self._surprises = [], []
         value, spread = population.prediction.value[0], population.prediction.spread[0]
-        self._middle, self._scatter = float(value.mean()), max(float(value.std()), 1e-9)
-        self._mean_spread = float(spread.mean())
+        middle, scatter = float(value.mean()), max(float(value.std()), 1e-9)
+        mean_spread = float(spread.mean())
+        known = np.ones_like(value), (value - middle) / scatter, np.log10(spread / mean_spread)
+        self._known = np.stack(known, axis=1, dtype=np.float32)  # of a slot with each field in it
         self._diagonal_um = population.grid.diagonal_um or 1.0
         self._truth = float(population.truth[0])
         self._constant = (
             math.log10(costs.stage_speed_um_per_s),
             math.log10(costs.stage_settle_s),
             math.log10(costs.visit_s),
-            self._mean_spread / max(self._middle, 1e-3),
+            mean_spread / max(middle, 1e-3),
         )
         self._offer = self._survey.offer()
 
@@ -294,9 +298,7 @@ class FieldSelectionEnv(gym.Env[Observation, np.int64]):
         """Fills ``k x 5`` observations."""
         grid, (x_um, y_um) = self._population.grid, self._survey.xy_um
         dx, dy = grid.x_um[offer.fields] - x_um, grid.y_um[offer.fields] - y_um
-        slots[:, 0] = 1
-        slots[:, 1] = (offer.predicted[0] - self._middle) / self._scatter
-        slots[:, 2] = np.log10(offer.spread[0] / self._mean_spread)
+        slots[:, :3] = self._known[offer.fields]
         slots[:, 3] = np.log10(offer.cost_s / self._costs.visit_s)
         slots[:, 4] = np.sqrt(dx * dx + dy * dy) / self._diagonal_um
 
