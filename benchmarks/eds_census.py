@@ -9,7 +9,8 @@ these tables with the code that sessions run: survey, trigger, two-phase values,
 classes are made of. Truth: what spectra of every feature on every field give. ``honest``: the model's
 probabilities; ``swapped``: they say oxide where they mean sulphide, nitride where they mean oxide, and are
 sure of it. ``--cost`` prints seconds of beam time for the trigger against spectra of everything.
-``--out`` keeps every session that was run, and goes on with those that are missing.
+``--out`` keeps every session that was run, and goes on with those that are missing; ``--tables`` keeps the
+tables, which are the same for all targets on fields of one size.
 """
 
 from __future__ import annotations
@@ -102,6 +103,40 @@ def tabulate(config: Config) -> Tables:
     return Tables(config, grid, groups, tuple(fields))
 
 
+def kept_tables(options: argparse.Namespace) -> Tables:
+    """The tables of the command line, from its file where that is there, which must be this program's own."""
+    if options.tables is None or not options.tables.exists():
+        made = tabulate(configured(options))
+        if options.tables is not None:
+            options.tables.write_bytes(pickle.dumps(made))
+        return made
+    tables: Tables = pickle.loads(options.tables.read_bytes())
+    return replace(tables, config=configured(options))
+
+
+def enlarged(tables: Tables, side: int) -> Tables:
+    """A region of ``side x side`` fields, each a copy of one of the specimen's, turned at every seam."""
+    grid = tables.grid
+    columns, rows = int(grid.column.max()) + 1, int(grid.row.max()) + 1
+    at = np.empty((rows, columns), np.intp)
+    at[grid.row, grid.column] = np.arange(len(grid))
+    row, column = np.divmod(np.arange(side**2), side)
+    of = at[_folded(row, rows), _folded(column, columns)]
+    larger = replace(
+        grid, x_um=grid.x_um.min() + column * grid.hfw_um, y_um=grid.y_um.min() + row * grid.vfw_um, row=row,
+        column=column, weight=grid.valid_fraction[of] / grid.valid_fraction[of].sum(),
+        valid_fraction=grid.valid_fraction[of],
+    )  # fmt: skip
+    groups = tuple(group[of] for group in tables.groups)
+    return Tables(tables.config, larger, groups, tuple(tables.fields[i] for i in of.tolist()))
+
+
+def _folded(place: NDArray[np.intp], length: int) -> NDArray[np.intp]:
+    """Counts up to a length, back again, and so on."""
+    at = place % (2 * length)
+    return np.where(at < length, at, 2 * length - 1 - at)
+
+
 def config_axis(spectrum):  # type: ignore[no-untyped-def]
     """The energy axis of a spectrum."""
     from autoscope.xray import EnergyAxis
@@ -135,12 +170,12 @@ class FeatureSource:
         eds, tables = self._eds, self._tables
         features = tables.fields[decision.field]
         candidates = tuple(swapped(f.candidate) if self._wrong else f.candidate for f in features)
-        weight = float(tables.grid.weight[decision.field]) / decision.propensity
         area_um2 = tables.grid.area_um2(decision.field)
-        sight = Sight(None, candidates, *eds.draw(candidates, area_um2, weight, decision.step))  # type: ignore[arg-type]
+        drawn = eds.draw(candidates, area_um2, decision.error_weight, decision.step, decision.eds_price)
+        sight = Sight(None, candidates, *drawn)  # type: ignore[arg-type]
         seen = {j: (features[j].verdict, features[j].live_s) for j in np.flatnonzero(sight.taken).tolist()}
         measured = eds.measured(sight, seen)
-        eds.learn(weight, decision.predicted, decision.visit_s, area_um2, measured.candidates)
+        eds.learn(decision, decision.predicted, area_um2, measured.candidates)
         extra_s = eds.plan.reading_s + sum(
             self._timing.spectrum_overhead_s + live_s for _, live_s in seen.values()
         )
@@ -264,7 +299,7 @@ def sessions(
     path: Path, policy: str, wrong: bool, least: float, options: argparse.Namespace
 ) -> list[Mapping[str, object]]:
     """Many sessions with seeds from 0."""
-    specimen = {"specimen": options.specimen_seed, "hfw_um": options.hfw_um}
+    specimen = {"specimen": options.specimen_seed, "hfw_um": options.hfw_um, "side": options.side}
     asked = {"classes": options.classes, "relative": options.relative}
     kept = Kept(options.out, {**specimen, **asked, "policy": policy, "wrong": wrong, "least": least})
     missing = [seed for seed in range(options.sessions) if seed not in kept.rows]
@@ -319,21 +354,31 @@ def configured(options: argparse.Namespace) -> Config:
     return config_from(document, name=str(CONFIG))
 
 
-def main() -> None:
+def parser_of(description: str) -> argparse.ArgumentParser:
+    """The part of the command line that says which tables."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--sessions", type=int, default=500)
     parser.add_argument("--specimen-seed", type=int, default=0)
     parser.add_argument("--hfw-um", type=float, default=38.4)
     parser.add_argument("--relative", type=float, default=0.25)
     parser.add_argument("--classes", nargs="+", default=["sulphide", "oxide", "nitride"])
+    parser.add_argument("--tables", type=Path, help="file that keeps the tables of the specimen (a pickle)")
+    return parser
+
+
+def main() -> None:
+    parser = parser_of(__doc__ or "")
+    parser.add_argument("--sessions", type=int, default=500)
     parser.add_argument("--policies", nargs="+", default=["proportional"])
     parser.add_argument("--cost", action="store_true")
+    parser.add_argument("--side", type=int, help="a region of so many fields squared, made of copies")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path, help="file of JSON lines that keeps the sessions")
     options = parser.parse_args()
-    tables = tabulate(configured(options))
+    tables = kept_tables(options)
+    if options.side is not None:
+        tables = enlarged(tables, options.side)
     features = sum(map(len, tables.fields))
     print(f"{len(tables.fields)} fields with {features} features of 1.5 um and more")
     with tempfile.TemporaryDirectory() as folder:

@@ -32,8 +32,19 @@ from tables import SYNTHETIC, Table
 from autoscope.core import Prediction, component_rng
 from autoscope.labels import Chances
 from autoscope.perception.overview_predictor import OverviewPredictor
-from autoscope.survey import ExpertCorrection, Lessons, Outcome, Statistics, Survey, Target
+from autoscope.survey import (
+    ExpertCorrection,
+    Lessons,
+    Outcome,
+    Predictor,
+    QuantityState,
+    Statistics,
+    Survey,
+    Target,
+)
 from autoscope_policies import make_policy
+
+TARGET = Target("area_fraction", "phase", 1e-6, None, 0.95)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,21 +175,10 @@ def simulate(
     rng = np.random.default_rng([seed, 17])
     measured = model.values(truth, rng)
     scores = np.abs(measured - truth) * rng.uniform(0.5, 1.5, len(truth)) + 0.01
-    target = Target("area_fraction", "phase", 1e-6, None, 0.95)
     new_predictor = partial(OverviewPredictor, len(table.grid), 0.0, 1.0, table.groups)
     predictor = TaughtPredictor(new_predictor())
-    survey = Survey(
-        grid=table.grid,
-        targets=(target,),
-        policy=make_policy(policy),
-        predictor=predictor,
-        statistics=Statistics("standard", 0.2),
-        seed=seed,
-        travel_s=lambda distance_um: distance_um / 500.0 + 1.0,
-        visit_s=3.0,
-        start_xy_um=(0.0, 0.0),
-    )
-    correction, chances, asked = ExpertCorrection([target]), Chances(share, 0.5), 0
+    survey = survey_over(table, policy, predictor, seed)
+    correction, chances, asked = ExpertCorrection([TARGET]), Chances(share, 0.5), 0
     fields_seen: list[int] = []
     survey.correct_with(correction)
     for visit in range(fields):
@@ -200,14 +200,31 @@ def simulate(
         if adoption is not None and coin and asked == adoption.after:
             measured = adoption.take_place(correction, fields_seen, measured, truth, seed)
             survey.remeasure([measured[f : f + 1] for f in fields_seen], new_predictor())
-    state = survey.states()[0]
+    return ended(survey.states()[0], table.truth, asked)
+
+
+def survey_over(table: Table, policy: str, predictor: Predictor, seed: int) -> Survey:
+    """A survey that nothing but the number of its fields ends."""
+    return Survey(
+        grid=table.grid,
+        targets=(TARGET,),
+        policy=make_policy(policy),
+        predictor=predictor,
+        statistics=Statistics("standard", 0.2),
+        seed=seed,
+        travel_s=lambda distance_um: distance_um / 500.0 + 1.0,
+        visit_s=3.0,
+        start_xy_um=(0.0, 0.0),
+    )
+
+
+def ended(state: QuantityState, truth: float, asked: int) -> Session:
+    """How far off a session's result is, and the model's alone."""
     low, high = state.ci_low or 0.0, 1.0 if state.ci_high is None else state.ci_high
     extra = state.extra
     before = extra.get("model_estimate", state.estimate)
     half = (extra.get("model_high", high) - extra.get("model_low", low)) / 2
-    return Session(
-        before - table.truth, half, state.estimate - table.truth, (high - low) / 2, state.covers, asked
-    )
+    return Session(before - truth, half, state.estimate - truth, (high - low) / 2, state.covers, asked)
 
 
 def summarise(table: Table, policy: str, fields: int, sessions: list[Session]) -> Row:

@@ -240,8 +240,8 @@ def table(args: argparse.Namespace) -> None:
     if covered and of_frames:
         print(
             f"all series: 90 % intervals of area fractions hold {sum(covered)} of {len(covered)}:"
-            f" {np.mean(covered):.3f} (wanted: 0.85 to 0.95); of frames cut from the images, {sum(of_frames)} of"
-            f" {len(of_frames)}: {np.mean(of_frames):.3f}"
+            f" {np.mean(covered):.3f} (wanted: 0.85 to 0.95); of frames cut from the images"
+            f" {sum(of_frames)} of {len(of_frames)}: {np.mean(of_frames):.3f}"
         )
 
 

@@ -22,11 +22,12 @@ from autoscope.eds import (
     load_classes,
     shipped_classes,
 )
+from autoscope.eds.calibration import LARGEST_SHIFT_EV
 from autoscope.microscope import Microscope
 from autoscope.session import Spectroscopy, SpectrumPlan, TargetMeasure
 from autoscope.survey import ExtraCost, FieldGrid, Target
 from autoscope.xray import Composition, Detector, EnergyAxis, Geometry, atomic_number
-from autoscope_simulators import SpecimenFile
+from autoscope_simulators import SpecimenFile, spectrum_problems
 
 MATRIX = "matrix"
 """The class of the matrix, in images and in spectra: no inclusion."""
@@ -140,16 +141,18 @@ def eds_problems(config: Config, image_classes: Sequence[str], specimen: Specime
             f"eds.max_live_s = {eds.max_live_s:g} s is longer than budget.eds_live_s = {limit_s:g} s: not one"
             " spectrum would be allowed"
         )
+    if max(map(abs, eds.shift_ev)) > LARGEST_SHIFT_EV:
+        problems.append(
+            f"eds.shift_ev = {list(eds.shift_ev)} eV: a calibration that is off by more than"
+            f" {LARGEST_SHIFT_EV:g} eV is wrong, not shifted: calibrate the EDS detector"
+        )
     if config.statistics.tier == "guaranteed":
         problems.append(
             'statistics.tier = "guaranteed" needs bounds of every field\'s value, which spectra on a sample'
             ' of its features do not leave: use "standard" or "anytime" with eds.enabled'
         )
-    if specimen is not None and not specimen.has_eds:
-        problems.append(
-            f"eds.enabled = true: specimen {specimen.name!r} holds neither class spectra (/truth/spectra) nor"
-            " a spectrum image (/eds/cube)"
-        )
+    if specimen is not None:
+        problems += [f"eds.enabled = true: {p}" for p in spectrum_problems(specimen, config.beam.kv)]
     if config.microscope.kind == "epics":
         problems += _pv_problems(config)
     return problems + _matrix_problems(eds)

@@ -24,7 +24,13 @@ from autoscope.app.notifying import ToldSession
 from autoscope.app.preparing import preparer
 from autoscope.app.specimens import Announce, open_specimen
 from autoscope.app.truth import truth_problems
-from autoscope.core import ConfigurationError, RecordError, UnreachableError
+from autoscope.core import (
+    AutoscopeError,
+    ConfigurationError,
+    RecordError,
+    SessionFailedError,
+    UnreachableError,
+)
 from autoscope.microscope import Microscope
 from autoscope.records import (
     Document,
@@ -141,8 +147,8 @@ def run_session(
         announce: told of things that take a while before the session begins.
 
     Raises:
-        ConfigurationError: bad configuration; nothing was touched.
-        AutoscopeError: the session failed; its folder says how.
+        AutoscopeError: bad configuration, or a file that cannot be used; nothing was touched.
+        SessionFailedError: the session failed after it had begun; its folder says how.
     """
     checked = check(config, announce)
     check_queue(config)
@@ -167,6 +173,7 @@ def resume_session(
     Raises:
         RecordError: the session is damaged, or another process is writing it.
         ConfigurationError: the folder is not a session, or the files that it needs are gone.
+        SessionFailedError: the session failed again; its folder says how.
     """
     view = existing_session(folder)
     ended = finished_document(view.documents())
@@ -228,7 +235,8 @@ def _run(
     labels = labelling_of(config, model, checked.grid, specimen, folder, journal)
     learners = learner_of(config, model, folder)
     with _let_go(checked.microscope), told, commands, labels as labelling, learners as learner:
-        SessionRunner(_parts(checked, labelling, learner), journal, control, told.saw, past).run()
+        with _failing_on_paper(writer, folder):
+            SessionRunner(_parts(checked, labelling, learner), journal, control, told.saw, past).run()
         result = _write_up(writer, folder)
         if told.ended(result.finish_reason):
             result = _write_up(writer, folder)
@@ -243,6 +251,21 @@ def _let_go(microscope: Microscope) -> Iterator[None]:
     finally:
         with suppress(UnreachableError):
             microscope.close()
+
+
+@contextmanager
+def _failing_on_paper(writer: SessionWriter, folder: Path) -> Iterator[None]:
+    """A session that fails has a result and a report all the same, as far as the disk takes them.
+
+    Raises:
+        SessionFailedError: it failed; everything that was done is in the folder.
+    """
+    try:
+        yield
+    except AutoscopeError as error:
+        with suppress(AutoscopeError):
+            _write_up(writer, folder)
+        raise SessionFailedError(str(error)) from error
 
 
 def _write_up(writer: SessionWriter, folder: Path) -> SessionResult:

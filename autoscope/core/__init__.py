@@ -16,6 +16,7 @@ from autoscope.core.errors import (
     ModelError,
     MoveStoppedError,
     RecordError,
+    SessionFailedError,
     SpecimenError,
     StageError,
     TrainingError,
@@ -23,7 +24,7 @@ from autoscope.core.errors import (
     nearest,
 )
 from autoscope.core.region import Polygon, Rectangle, Region, bounds
-from autoscope.core.seeding import component_rng
+from autoscope.core.seeding import StepNumbers, component_rng
 from autoscope.core.values import (
     ELECTRONS_PER_PA_US,
     BeamSettings,
@@ -60,10 +61,12 @@ __all__ = [
     "RecordError",
     "Rectangle",
     "Region",
+    "SessionFailedError",
     "SpecimenError",
     "Spectrum",
     "StageError",
     "StagePosition",
+    "StepNumbers",
     "TrainingError",
     "UnreachableError",
     "bounds",

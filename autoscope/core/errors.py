@@ -42,6 +42,13 @@ class RecordError(AutoscopeError):
     """A session folder is damaged, is not a session, or cannot be written."""
 
 
+class SessionFailedError(AutoscopeError):
+    """A session failed after it had begun: its folder holds everything that was done, and says how it ended.
+
+    What made it fail is the error's ``__cause__``.
+    """
+
+
 class LabelError(AutoscopeError):
     """A label queue cannot be used, or refuses what was asked of it; nothing was stored."""
 

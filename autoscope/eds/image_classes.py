@@ -31,11 +31,15 @@ class ImageClasses:
         self._seen = np.array([_thought(members, self.names) for members in groups.values()])
         self._seen *= PRIOR_FEATURES
 
+    @property
+    def made_of(self) -> NDArray[np.float64]:
+        """``image classes x classes``, shares of the spectral classes in each image class."""
+        return np.asarray(self._seen / self._seen.sum(axis=1, keepdims=True))
+
     def prior(self, image: Mapping[str, float]) -> NDArray[np.float64]:
         """``classes``, probabilities of the spectral classes of a feature that the image sees so."""
         share = np.array([image[group] for group in self._groups])
-        made_of = self._seen / self._seen.sum(axis=1, keepdims=True)
-        prior = share @ made_of
+        prior = share @ self.made_of
         return np.asarray(prior / prior.sum(), float)
 
     def learn(self, image: Mapping[str, float], observed: str, propensity: float) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoscope.core import EstimationError
+from autoscope.eds.surprise import Looked, Surprise
 from autoscope.eds.trigger import TriggerCosts, allocate
 
 PRIOR_VISITS = 5.0
@@ -41,15 +42,35 @@ def scarcity_price(spent_s: float, limit_s: float | None, longest_s: float) -> f
     return max(1.0, SCARCE_SHARE * limit_s / max(left, NOTHING_LEFT * limit_s)) ** 2
 
 
+MOST_ROUNDS = 100
+"""How often the trade's equation is repeated at most; each round leaves of what is missing the share that
+spectra have in the time (those that are drawn with a probability between the bounds)."""
+
+NEAR_ENOUGH = 1e-3
+"""Relative change of the seconds over the variance below which it counts as solved."""
+
+
 class Trade:
     """Running variance between visits, their cost and the mean live time: all that the trigger needs.
 
-    A visit's value is ``sum_j x_j [p_j + (D_j / pi_j)(1_j - p_j)]`` less its prediction, with x what feature
-    j adds if it is of the class. Over visits its variance is ``A + E sum_j x_j² p_j (1 - p_j) / pi_j``, where
-    A is the variance of ``sum_j x_j p_j`` less the prediction: that part no spectrum takes away. A visit
-    takes ``C + sum_j c pi_j`` seconds. Variance times seconds is least at
-    ``pi_j = x_j sqrt(p_j (1 - p_j) C / (c A))`` (optimal allocation of two phases; Särndal, Swensson and
-    Wretman, 1992, section 12.8): METHODS section 5, its A read as what the image alone would leave.
+    A visit's value is ``sum_j x_j [p_j + (D_j / pi_j)(1_j - p_j)]`` less its prediction, with x what
+    feature j adds if it is of the class. Of n visits to N fields, drawn without replacement, the estimate
+    has the variance ``(A + D) / n - (A + B) / N``, with A that of ``sum_j x_j p_j`` less the prediction
+    (no spectrum takes it away), ``D = E sum_j W² x_j² p_j (1 - p_j) / pi_j`` and B the same with pi = 1. What
+    N takes off depends neither on n nor on pi: for a wanted variance n is proportional to ``A + D``, and
+    the time, ``n (C + E sum_j c pi_j)``, is least at
+
+        pi_j = W x_j sqrt(p_j (1 - p_j)) sqrt(T / (c V)),  V = A + D,  T = C + E sum_j c pi_j
+
+    within [least, 1] (optimal allocation of two phases; Särndal, Swensson and Wretman, 1992, section 12.8).
+    Where no pi is at a bound, T / V is C / A as in METHODS section 5; features that get a spectrum anyway are
+    part of what a visit takes, those that hardly ever do part of its variance. V and T are those of the
+    features that were seen, at the probabilities that come out. W is not the weight of the field's own draw,
+    but that with which an error of its value enters the estimate, later draws included
+    (``autoscope.survey.visits.OpenDraw.error_weight``).
+
+    Where spectra show that the image is surer, or less sure, than it has a right to be, ``p (1 - p)`` is what
+    :class:`Surprise` makes of it.
 
     Args:
         scatter: ``targets``, by how much fields may well differ, before anything was measured.
@@ -65,6 +86,8 @@ class Trade:
         self._visits_s, self._overhead_s, self._least = PRIOR_VISITS * visit_s, overhead_s, least
         self._squares, self._visits = PRIOR_VISITS * scatter**2, PRIOR_VISITS
         self._live_s, self._spectra = PRIOR_SPECTRA * live_s, PRIOR_SPECTRA
+        self._squared_sizes = self._prior = np.empty((len(scatter), 0))
+        self._surprise = Surprise()
 
     @property
     def spectrum_s(self) -> float:
@@ -84,7 +107,7 @@ class Trade:
         Args:
             sizes: ``targets x features``, what each adds if it is of the target's class.
             prior: ``targets x features``, probability of that class.
-            weight: the field's a N / pi: 1 for a uniform draw of one.
+            weight: by how much an error of the field's value moves the estimate (`Decision.error_weight`).
             price: multiplies the seconds of a spectrum, where something else than beam time is scarce.
 
         Raises:
@@ -92,22 +115,54 @@ class Trade:
         """
         if not (math.isfinite(price) and price > 0):
             raise EstimationError(f"the price of a spectrum is {price:g}: it must be positive and finite")
-        between = self._squares / self._visits
-        relative = (sizes**2 * prior * (1 - prior) / between[:, None]).mean(axis=0)
-        costs = TriggerCosts(self.visit_s, price * self.spectrum_s, 1.0)
-        return allocate(weight * np.sqrt(relative), costs, self._least)
+        spectrum_s = price * self.spectrum_s
+        spread = weight * np.sqrt(self._relative(sizes**2, prior))
+        return allocate(spread, self._whole(spectrum_s), self._least)
 
-    def visited(self, weight: float, departure: NDArray[np.float64], visit_s: float) -> None:
+    def _relative(
+        self, squared_sizes: NDArray[np.float64], prior: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """``features``: variances of ``targets x features`` in units of A, all targets alike."""
+        between = self._squares / self._visits
+        return np.asarray((squared_sizes * self._surprise.variance(prior) / between[:, None]).mean(axis=0))
+
+    def _whole(self, spectrum_s: float) -> TriggerCosts:
+        """Seconds and variance of a visit, spectra included, at the probabilities that follow from them."""
+        seen = self._relative(self._squared_sizes, self._prior)
+        spread, costs = np.sqrt(seen), TriggerCosts(self.visit_s, spectrum_s, 1.0)
+        for _ in range(MOST_ROUNDS):
+            pi, before = allocate(spread, costs, self._least), costs.visit_s / costs.between_visit_variance
+            seconds = self.visit_s + spectrum_s * float(pi.sum()) / self._visits
+            costs = TriggerCosts(seconds, spectrum_s, 1.0 + float((seen / pi).sum()) / self._visits)
+            if abs(costs.visit_s / costs.between_visit_variance - before) <= NEAR_ENOUGH * before:
+                break
+        return costs
+
+    def visited(
+        self,
+        weight: float,
+        departure: NDArray[np.float64],
+        visit_s: float,
+        error_weight: float = 1.0,
+        looked: Looked | None = None,
+    ) -> None:
         """Learns from a field.
 
         Args:
-            weight: its a N / pi.
+            weight: by how much its departure from the prediction moves its draw (`Decision.draw_weight`).
             departure: ``targets``, value of the field as the image tells it, less what was predicted.
             visit_s: seconds of the visit without spectra.
+            error_weight: by how much an error of its value moves the estimate (`Decision.error_weight`).
+            looked: its features; None: it had none.
         """
         self._squares += (weight * departure) ** 2
         self._visits += 1
         self._visits_s += visit_s
+        if looked is not None:
+            squared = (error_weight * looked.sizes) ** 2
+            self._squared_sizes = np.concatenate([self._squared_sizes, squared], axis=1)
+            self._prior = np.concatenate([self._prior, looked.prior], axis=1)
+            self._surprise.saw(looked)
 
     def counted(self, live_s: float) -> None:
         """Learns from a spectrum."""

@@ -35,7 +35,13 @@ from autoscope.estimation.grains import (
 )
 from autoscope.estimation.intervals import sequence_half_width, t_half_width
 from autoscope.estimation.nested import allocation, nested_value, tiles_per_visit
-from autoscope.estimation.planning import expected_half_width, fields_left, fields_needed, weighted_spread
+from autoscope.estimation.planning import (
+    expected_half_width,
+    fields_foretold,
+    fields_left,
+    fields_needed,
+    weighted_spread,
+)
 from autoscope.estimation.ratios import ratio, ratio_interval
 from autoscope.estimation.sampled_values import SampledValues
 from autoscope.estimation.sizing import deepest_px, feret_px
@@ -99,6 +105,7 @@ __all__ = [
     "expert_corrected",
     "feret_px",
     "field_values",
+    "fields_foretold",
     "fields_left",
     "fields_needed",
     "find_features",

@@ -16,6 +16,8 @@ RESOLUTION = 1e-6
 """To which share of the bounds' distance the ends are found; they are rounded outward."""
 
 _Z, _LIMIT, _BET = 0, 1, 2
+_HALVINGS = 3
+"""Of a bisection, that are done in one pass."""
 
 
 class BettingInterval:
@@ -63,21 +65,24 @@ class BettingInterval:
 
     def _raised(self, rows: NDArray[np.float64], low: float, high: float) -> float:
         """The first m from ``low`` upward that is not excluded, rounded down; infinite where none is."""
-        if self._log_capital(rows, low) < self._log_limit:
+        at_low, at_high = self._log_capitals(rows, np.array([low, high])).tolist()
+        if at_low < self._log_limit:
             return low
-        if self._log_capital(rows, high) >= self._log_limit:
+        if at_high >= self._log_limit:
             return math.inf
         excluded, kept = low, high
         while kept - excluded > self._resolution:
-            middle = (excluded + kept) / 2
-            if self._log_capital(rows, middle) >= self._log_limit:
-                excluded = middle
-            else:
-                kept = middle
+            parts = 2 ** min(_HALVINGS, math.ceil(math.log2((kept - excluded) / self._resolution)))
+            between = excluded + (kept - excluded) * (np.arange(1, parts) / parts)
+            capital = self._log_capitals(rows, between)
+            out = int(np.count_nonzero(capital >= self._log_limit))  # it falls from one m to the next
+            ends = [excluded, *between.tolist(), kept]
+            excluded, kept = ends[out], ends[out + 1]
         return excluded
 
     @staticmethod
-    def _log_capital(rows: NDArray[np.float64], m: float) -> float:
-        room = np.maximum(m - rows[:, _LIMIT], 1e-300)
+    def _log_capitals(rows: NDArray[np.float64], m: NDArray[np.float64]) -> NDArray[np.float64]:
+        """At each of ``k`` m."""
+        room = np.maximum(m[:, None] - rows[:, _LIMIT], 1e-300)
         stake = np.minimum(rows[:, _BET], TRUNCATION / room)
-        return float(np.log1p(stake * (rows[:, _Z] - m)).sum())
+        return np.asarray(np.log1p(stake * (rows[:, _Z] - m[:, None])).sum(axis=1))

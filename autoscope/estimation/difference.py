@@ -16,6 +16,8 @@ with f = 0 the estimate is their LURE); Shekhar et al., arXiv 2305.06884 (differ
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,14 +66,23 @@ def pseudo_value(
     Raises:
         EstimationError: a propensity is not in (0, 1].
     """
-    a, y, f = (np.asarray(item, float) for item in (weight, value, predicted))
-    pi = np.atleast_1d(np.asarray(propensity, float))
-    if not ((pi > 0) & (pi <= 1)).all():
-        raise EstimationError(
-            f"a draw has propensity {pi[~((pi > 0) & (pi <= 1))].flat[0]:g}; propensities lie in (0, 1]:"
-            " a field that could not have been drawn, or whose chance is unknown, says nothing about the rest"
-        )
-    return float(measured_before + predicted_rest + (a * (y - f) / pi).sum())
+    a, y, f, pi = _listed(weight), _listed(value), _listed(predicted), _listed(propensity)
+    for chance in pi:
+        if not 0 < chance <= 1:
+            raise EstimationError(
+                f"a draw has propensity {chance:g}; propensities lie in (0, 1]: a field that could not have"
+                " been drawn, or whose chance is unknown, says nothing about the rest"
+            )
+    chances = pi * len(a) if len(pi) == 1 else pi
+    surprise = sum(a_i * (y_i - f_i) / p for a_i, y_i, f_i, p in zip(a, y, f, chances, strict=True))
+    return float(measured_before + predicted_rest + surprise)
+
+
+def _listed(values: ArrayLike) -> list[float]:
+    """Few numbers are summed sooner without numpy."""
+    if isinstance(values, float):
+        return [values]
+    return [float(value) for value in np.atleast_1d(values)]
 
 
 def draw_weights(remaining: ArrayLike, variance: ArrayLike | None = None) -> NDArray[np.float64]:
@@ -91,7 +102,7 @@ def draw_weights(remaining: ArrayLike, variance: ArrayLike | None = None) -> NDA
         EstimationError: a draw had fewer than two units left.
     """
     left = np.asarray(remaining, float)
-    if (left < 2).any():
+    if left.min(initial=2) < 2:
         raise EstimationError("the draw that completes the census has no weight: the census is exact")
     if variance is None:
         return np.asarray(1.0 / (left * (left - 1.0)))
@@ -114,13 +125,13 @@ def combine(pseudo_values: ArrayLike, weights: ArrayLike, *, deviations: ArrayLi
     effective = float(total**2 / (w @ w))
     if len(z) < 2 or effective <= 1:
         return Combined(estimate, float("nan"), effective)
-    away = z - estimate if deviations is None else np.asarray(deviations, float)
-    variance = effective / (effective - 1) * (w * w) @ away**2 / total**2
-    return Combined(estimate, float(np.sqrt(variance)), effective)
+    away = w * (z - estimate if deviations is None else np.asarray(deviations, float))
+    variance = effective / (effective - 1) * (away @ away) / total**2
+    return Combined(estimate, math.sqrt(variance), effective)
 
 
-def check_distribution(probability: NDArray[np.float64], step: int) -> None:
-    """Refuses a distribution that is not one.
+def check_distribution(probability: NDArray[np.float64], step: int) -> float:
+    """Refuses a distribution that is not one; returns its sum, which is 1 but for rounding.
 
     Args:
         probability: one for each candidate.
@@ -129,9 +140,8 @@ def check_distribution(probability: NDArray[np.float64], step: int) -> None:
     Raises:
         EstimationError: it has a NaN, a negative value, or does not sum to 1.
     """
-    bad = ~(probability >= 0)
-    if bad.any():
-        at = int(np.flatnonzero(bad)[0])
+    if not probability.min(initial=0.0) >= 0:
+        at = int(np.flatnonzero(~(probability >= 0))[0])
         raise EstimationError(
             f"draw {step}: candidate {at} has probability {probability[at]:g};"
             " a policy must return probabilities of 0 or more",
@@ -144,12 +154,13 @@ def check_distribution(probability: NDArray[np.float64], step: int) -> None:
             " a policy must return a distribution",
             step=step,
         )
+    return total
 
 
 def check_values(
     values: NDArray[np.float64],
-    low: ArrayLike,
-    high: ArrayLike,
+    low: Sequence[float],
+    high: Sequence[float],
     *,
     step: int,
     field: int,
@@ -173,8 +184,7 @@ def check_values(
             f"step {step}, field {field}: {values.size} values were measured for {len(names)} targets",
             step=step, field=field,
         )  # fmt: skip
-    lows, highs = np.broadcast_to(low, values.shape), np.broadcast_to(high, values.shape)
-    for name, value, least, most in zip(names, values, lows, highs, strict=True):
+    for name, value, least, most in zip(names, values.tolist(), low, high, strict=True):
         if not least <= value <= most:
             raise EstimationError(
                 f"step {step}, field {field}: {name} = {value:g} lies outside its bounds"

@@ -1,4 +1,4 @@
-"""A table of numbers that grows by rows in amortised constant time."""
+"""A table of numbers that grows by rows in amortised constant time, and is read by columns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class GrowingTable:
     """
 
     def __init__(self, columns: int) -> None:
-        self._data = np.empty((64, columns))
+        self._data = np.empty((columns, 64))  # each column in one piece
         self._count = 0
 
     def __len__(self) -> int:
@@ -23,11 +23,11 @@ class GrowingTable:
     @property
     def rows(self) -> NDArray[np.float64]:
         """``n x columns``, a view that the next append may invalidate."""
-        return self._data[: self._count]
+        return self._data[:, : self._count].T
 
     def append(self, *row: float) -> None:
         """Adds one row."""
-        if self._count == len(self._data):
-            self._data = np.concatenate([self._data, np.empty_like(self._data)])
-        self._data[self._count] = row
+        if self._count == self._data.shape[1]:
+            self._data = np.concatenate([self._data, np.empty_like(self._data)], axis=1)
+        self._data[:, self._count] = row
         self._count += 1

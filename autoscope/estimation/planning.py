@@ -92,6 +92,27 @@ def fields_left(
     return max(0.0, min(total, population) - fields), max(0.0, min(inflated, population) - fields)
 
 
+def fields_foretold(half_width: float | None, wanted: float, fields: int, population: int) -> float:
+    """Fields at which an interval will be as narrow as wanted: drawn without replacement, n_0 of N later.
+
+    The variance goes as 1/n - 1/N, so that 1/n_0 - 1/N is the present one times (wanted / half-width)². Never
+    fewer than were measured, or than the standard tier wants.
+
+    Args:
+        half_width: of the present interval, None or infinite without one.
+        wanted: the half-width that is asked for, absolute; not positive or NaN where it is not known yet.
+        fields: n, measured so far.
+        population: N fields.
+    """
+    least = float(min(max(fields, MINIMUM_FIELDS), population))
+    if half_width is None or not math.isfinite(half_width) or not wanted > 0 or not 0 < fields < population:
+        return least
+    if half_width <= wanted:
+        return least
+    inverse = 1 / population + (1 / fields - 1 / population) * (wanted / half_width) ** 2
+    return max(1 / inverse, least)
+
+
 def weighted_spread(weights: list[float], spreads: list[float], probability: list[float]) -> float:
     """sqrt(sum (a s)² / q): the spread of one pseudo-value of a design, for :func:`fields_needed`."""
     terms = zip(weights, spreads, probability, strict=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -94,6 +93,20 @@ class Reading:
     estimator: str
     extra: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def half_width(self) -> float:
+        """Half of the interval; infinite without one."""
+        if self.ci_low is None or self.ci_high is None:
+            return math.inf
+        return (self.ci_high - self.ci_low) / 2
+
+    @property
+    def large_sample_half_width(self) -> float | None:
+        """Half-width that a central limit theorem gives, whether it may be trusted already or not."""
+        if self.ci_low is None or self.ci_high is None:
+            return None
+        return self.extra.get("large_sample_half_width", self.half_width)
+
 
 class QuantityTracker:
     """Follows one quantity; draws come in the order in which they were made, each once.
@@ -131,15 +144,15 @@ class QuantityTracker:
         self._done = self._low = self._high = 0.0  # sums of a y: lost fields at f, lowest, highest
         self._weight_done = 0.0
         self._fields_done = self._surprising = self._draws = 0
-        self._seen: Counter[float] = Counter()
+        self._seen: dict[float, int] = {}  # how often each value was measured
         self._sampled = SampledValues()
         self._commonest = self._measured = 0  # how often the commonest value was measured; fields measured
         self._complete = True  # no field was lost: pseudo-values are known, not only their bounds
         self._covering = True
+        self._mature = False  # whether a central limit theorem may be trusted; once true, it stays true
         self._exposure = 0.0  # fields' worth of a uniform design
-        self._scale = 1.0  # measured over predicted variance, from past draws
         self._aim = math.nan  # half-width that the confidence sequence is tuned to, fixed early
-        self._reading = Reading(math.nan, None, None, False, self._name("no field measured yet"))
+        self._reading = Reading(math.nan, None, None, False, self._name("no draw complete yet"))
 
     @property
     def reading(self) -> Reading:
@@ -205,18 +218,21 @@ class QuantityTracker:
         if variance is not None and variance.any():
             counted, known = len(self._rows), np.where(measured, variance, 0.0)
             self._sampled.observe(counted, taken, draw.weight, draw.propensity, known)
-        self._done += float(draw.weight @ y)
-        self._low += float(draw.weight @ y_low)
-        self._high += float(draw.weight @ y_high)
+        done = float(draw.weight @ y)
+        self._done += done
+        self._low += done if whole else float(draw.weight @ y_low)
+        self._high += done if whole else float(draw.weight @ y_high)
         self._weight_done += float(draw.weight.sum())
         self._fields_done += len(y)
-        self._surprising += int(np.count_nonzero(measured & (values != draw.predicted)))
-        found = values[measured].tolist()
-        self._seen.update(found)
-        self._commonest = max(self._commonest, *(self._seen[value] for value in found), 0)
-        self._measured += len(found)
-        self._exposure += min(draw.fairness, 1.0) * len(found)
+        found = (draw.predicted, values) if whole else (draw.predicted[measured], values[measured])
+        for predicted, value in zip(found[0].tolist(), found[1].tolist(), strict=True):
+            self._surprising += value != predicted
+            self._seen[value] = times = self._seen.get(value, 0) + 1
+            self._commonest = max(self._commonest, times)
+        self._measured += len(found[1])
+        self._exposure += min(draw.fairness, 1.0) * len(found[1])
         self._draws += 1
+        self._mature = self._mature or self._enough
         self._reading = self._read()
 
     def _take_pseudo_values(
@@ -228,9 +244,12 @@ class QuantityTracker:
         if not self._complete:
             z_low = pseudo_value(self._low, rest, a, y_low, f, pi)
             z_high = pseudo_value(self._high, rest, a, y_high, f, pi)
-        variance = self._scale * draw.variance
-        wanted = self._goal.wanted(self._reading.estimate)
-        if self.bets:
+        bets = self.bets
+        variance = draw.variance
+        if bets or self._tier == "anytime":
+            variance *= self._scale
+        if bets:
+            wanted = self._goal.wanted(self._reading.estimate)
             bet = wanted / variance if wanted > 0 else 1 / (self._goal.high - self._goal.low)
             self._betting.update(
                 z_low, z_high, self._low + rest - draw.down, self._high + rest + draw.up, bet
@@ -238,12 +257,22 @@ class QuantityTracker:
         believed = variance if self._tier == "anytime" else draw.variance
         weight = float(draw_weights(draw.remaining, believed))
         self._rows.append(z, z_low, z_high, weight, draw.variance)
+        if len(self._rows) <= MINIMUM_DRAWS:
+            self._aim = self._goal.wanted(self._mean)
+
+    @property
+    def _mean(self) -> float:
         rows = self._rows.rows
-        mean = rows[:, _WEIGHT] @ rows[:, _Z] / rows[:, _WEIGHT].sum()
-        surprise = ((rows[:, _Z] - mean) ** 2 / rows[:, _VARIANCE]).sum()
-        self._scale = float((PRIOR_DRAWS + surprise) / (PRIOR_DRAWS + len(rows)))
-        if len(rows) <= MINIMUM_DRAWS:
-            self._aim = self._goal.wanted(float(mean))
+        return float(rows[:, _WEIGHT] @ rows[:, _Z] / rows[:, _WEIGHT].sum())
+
+    @property
+    def _scale(self) -> float:
+        """Measured over predicted variance, from past draws."""
+        if not len(self._rows):
+            return 1.0
+        rows = self._rows.rows
+        surprise = ((rows[:, _Z] - self._mean) ** 2 / rows[:, _VARIANCE]).sum()
+        return float((PRIOR_DRAWS + surprise) / (PRIOR_DRAWS + len(rows)))
 
     @property
     def bets(self) -> bool:
@@ -255,8 +284,8 @@ class QuantityTracker:
         return min(self._surprising, self._measured - self._commonest)
 
     @property
-    def _mature(self) -> bool:
-        """Whether a central limit theorem may be trusted; once true, it stays true."""
+    def _enough(self) -> bool:
+        """Whether what was seen is enough for a central limit theorem."""
         return (
             self._fields_done >= MINIMUM_FIELDS
             and self._informative >= MINIMUM_INFORMATIVE

@@ -50,7 +50,7 @@ def repeated(connection: Connection, request_id: int, token: str, mask: NDArray[
 
 
 def store_answer(
-    connection: Connection, request_id: int, token: str, values: dict[str, Any], now_s: float, share: float
+    connection: Connection, request_id: int, token: str, values: dict[str, Any], now_s: float
 ) -> Answer:
     """Stores an answer, ends its lease, and decides about a second opinion.
 
@@ -66,6 +66,7 @@ def store_answer(
         )
     )  # fmt: skip
     connection.execute(update(tables.leases).where(_l.id == lease.id).values(outcome="answered"))
+    share = connection.execute(select(_r.second_share).where(_r.id == request_id)).scalar_one()
     wanted = not lease.second_opinion and _wants_second(connection, request, share)
     connection.execute(
         update(tables.requests)

@@ -66,10 +66,10 @@ def end(connection: Connection, lease_id: int, request_id: int, outcome: str, re
     )
 
 
-def take(connection: Connection, expert: str, now_s: float, lease_s: float) -> Lease | None:
+def take(connection: Connection, expert: str, now_s: float) -> Lease | None:
     """Leases the next request to an expert, None where nothing is left for them."""
     row = _next(connection, expert)
-    return None if row is None else _grant(connection, row, expert, now_s, lease_s)
+    return None if row is None else _grant(connection, row, expert, now_s)
 
 
 def upcoming(connection: Connection, expert: str) -> RequestSummary | None:
@@ -78,7 +78,7 @@ def upcoming(connection: Connection, expert: str) -> RequestSummary | None:
     return None if row is None else request_of(connection, row.id)
 
 
-def take_this(connection: Connection, request_id: int, expert: str, now_s: float, lease_s: float) -> Lease:
+def take_this(connection: Connection, request_id: int, expert: str, now_s: float) -> Lease:
     """Leases one request to an expert, whoever would be next.
 
     Raises:
@@ -86,7 +86,7 @@ def take_this(connection: Connection, request_id: int, expert: str, now_s: float
         LeaseExpired: somebody holds it, it was withdrawn, or this expert has answered or skipped it.
     """
     request = request_of(connection, request_id)
-    free = select(_r.id, _r.state, _r.answers).where(
+    free = select(_r.id, _r.state, _r.answers, _r.lease_s).where(
         _r.id == request_id, _r.state != "superseded", ~_leased_by(), ~_touched_by(expert)
     )
     row = connection.execute(free).one_or_none()
@@ -95,27 +95,24 @@ def take_this(connection: Connection, request_id: int, expert: str, now_s: float
             f"request {request_id} ({request.state}) cannot be given to {expert}: somebody holds it, it was"
             " withdrawn, or they have answered or skipped it already"
         )
-    return _grant(connection, row, expert, now_s, lease_s)
+    return _grant(connection, row, expert, now_s)
 
 
-def _grant(
-    connection: Connection, row: Row[*tuple[Any, ...]], expert: str, now_s: float, lease_s: float
-) -> Lease:
+def _grant(connection: Connection, row: Row[*tuple[Any, ...]], expert: str, now_s: float) -> Lease:
     lease = {
         "token": secrets.token_urlsafe(24),
         "request_id": row.id,
         "expert": expert,
         "began_s": now_s,
-        "expires_at": now_s + lease_s,
+        "expires_at": now_s + row.lease_s,
         "second_opinion": row.answers > 0,
         "outcome": "active",
     }
     connection.execute(insert(tables.leases).values(**lease))
     if row.state == "open":
         connection.execute(update(tables.requests).where(_r.id == row.id).values(state="leased"))
-    return Lease(
-        str(lease["token"]), request_of(connection, row.id), expert, now_s + lease_s, bool(row.answers > 0)
-    )
+    request, until = request_of(connection, row.id), now_s + row.lease_s
+    return Lease(str(lease["token"]), request, expert, until, bool(row.answers > 0), row.lease_s)
 
 
 def _next(connection: Connection, expert: str) -> Row[*tuple[Any, ...]] | None:
@@ -125,9 +122,9 @@ def _next(connection: Connection, expert: str) -> Row[*tuple[Any, ...]] | None:
         select(_r.id).where(_r.state == "open", _r.sampled, free).order_by(_r.id).limit(WINDOW)
     ).subquery()
     in_turn = (
-        select(_r.id, _r.state, _r.answers).where(_r.id.in_(select(oldest.c.id))),
-        select(_r.id, _r.state, _r.answers).where(_r.state == "open", free),
-        select(_r.id, _r.state, _r.answers).where(_r.state == "answered", _r.second_wanted, free),
+        select(_r.id, _r.state, _r.answers, _r.lease_s).where(_r.id.in_(select(oldest.c.id))),
+        select(_r.id, _r.state, _r.answers, _r.lease_s).where(_r.state == "open", free),
+        select(_r.id, _r.state, _r.answers, _r.lease_s).where(_r.state == "answered", _r.second_wanted, free),
     )
     for query in in_turn:
         row = connection.execute(query.order_by(_r.score.desc(), _r.id).limit(1)).one_or_none()
@@ -145,6 +142,11 @@ def _touched_by(expert: str) -> ColumnElement[bool]:
     return exists().where(
         _l.request_id == _r.id, _l.expert == expert, _l.outcome.in_(["answered", "skipped"])
     )
+
+
+def lasting(connection: Connection, request_id: int) -> float:
+    """How long a lease of a request lasts, s."""
+    return float(connection.execute(select(_r.lease_s).where(_r.id == request_id)).scalar_one())
 
 
 def held(connection: Connection, request_id: int, token: str, now_s: float) -> Row[*tuple[Any, ...]]:

@@ -43,9 +43,11 @@ class LabelQueue(QueueReader):
 
         Args:
             url: ``sqlite:///FILE`` or ``postgresql://USER@HOST/NAME``.
-            lease_s: how long a request stays with an expert who does nothing, s.
-            second_opinion_share: share of the answered requests that a second expert is asked about by
-                chance, and again the same share of those with the highest scores; from 0 to 1.
+            lease_s: how long a request that is added here stays with an expert who does nothing, s, whoever
+                leases it.
+            second_opinion_share: share of the requests that are added here of which a second expert is asked
+                by chance once they are answered, and again the same share of those with the highest scores;
+                from 0 to 1.
             clock: seconds since 1970.
 
         Raises:
@@ -75,11 +77,6 @@ class LabelQueue(QueueReader):
         """Closes all connections; may be called twice."""
         self._database.close()
 
-    @property
-    def lease_s(self) -> float:
-        """How long a lease lasts, s."""
-        return self._lease_s
-
     # -- asking -----------------------------------------------------------------------------------
 
     def add(self, new: NewRequest) -> int:
@@ -91,7 +88,8 @@ class LabelQueue(QueueReader):
         Raises:
             LabelError: a value or a picture is not what it must be; nothing was stored.
         """
-        row, pictures = storing.request_row(new, self._clock()), storing.picture_row(new)
+        row = storing.request_row(new, self._clock(), self._lease_s, self._share)
+        pictures = storing.picture_row(new)
         with self._database.writing() as connection:
             known = storing.existing(connection, new)
             return storing.store(connection, row, pictures) if known is None else known
@@ -144,7 +142,7 @@ class LabelQueue(QueueReader):
             now_s = self._clock()
             leasing.register(connection, name, now_s)
             leasing.expire(connection, now_s)
-            return leasing.take(connection, name, now_s, self._lease_s)
+            return leasing.take(connection, name, now_s)
 
     def upcoming(self, expert: str) -> RequestSummary | None:
         """What an expert would be given next, as things stand; None where nothing is left.
@@ -167,7 +165,7 @@ class LabelQueue(QueueReader):
             now_s = self._clock()
             leasing.register(connection, name, now_s)
             leasing.expire(connection, now_s)
-            return leasing.take_this(connection, request_id, name, now_s, self._lease_s)
+            return leasing.take_this(connection, request_id, name, now_s)
 
     def renew(self, request_id: int, token: str) -> Lease:
         """Makes a lease last its whole time again, from now.
@@ -179,10 +177,11 @@ class LabelQueue(QueueReader):
         with self._database.writing() as connection:
             now_s = self._clock()
             row = leasing.held(connection, request_id, token, now_s)
-            until = now_s + self._lease_s
+            lease_s = leasing.lasting(connection, request_id)
+            until = now_s + lease_s
             connection.execute(update(tables.leases).where(_l.id == row.id).values(expires_at=until))
             request = storing.request_of(connection, request_id)
-            return Lease(token, request, row.expert, until, row.second_opinion)
+            return Lease(token, request, row.expert, until, row.second_opinion, lease_s)
 
     def release(self, request_id: int, token: str) -> None:
         """Gives a request back unanswered.
@@ -250,7 +249,7 @@ class LabelQueue(QueueReader):
             if before is not None:
                 return before
             now_s = self._clock()
-            return answering.store_answer(connection, request_id, token, values, now_s, self._share)
+            return answering.store_answer(connection, request_id, token, values, now_s)
 
     def record_effect(self, effect: Effect) -> None:
         """Stores what answers changed in a session, for the experts to see; the time is set here."""

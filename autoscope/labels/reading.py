@@ -125,14 +125,15 @@ class QueueReader:
         """What an expert holds now, oldest first: where a page that was closed goes on."""
         with self._database.reading() as connection:
             rows = connection.execute(
-                select(tables.leases)
+                select(tables.leases, _r.lease_s)
+                .join(tables.requests, _l.request_id == _r.id)
                 .where(_l.expert == expert.strip(), _l.outcome == "active", _l.expires_at > self._clock())
                 .order_by(_l.id)
             ).all()
             return tuple(
                 Lease(
                     row.token, storing.request_of(connection, row.request_id), row.expert, row.expires_at,
-                    row.second_opinion,
+                    row.second_opinion, row.lease_s,
                 )
                 for row in rows
             )  # fmt: skip

@@ -20,7 +20,7 @@ from autoscope.labels.values import Answer, NewRequest, RequestSummary
 _LARGEST_CLASSES = 255
 
 
-def request_row(new: NewRequest, now_s: float) -> dict[str, Any]:
+def request_row(new: NewRequest, now_s: float, lease_s: float, second_share: float) -> dict[str, Any]:
     """The row of a request, checked.
 
     Raises:
@@ -53,6 +53,8 @@ def request_row(new: NewRequest, now_s: float) -> dict[str, Any]:
         "state": "open",
         "answers": 0,
         "second_wanted": False,
+        "lease_s": lease_s,
+        "second_share": second_share,
     }
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Counts up whenever an older autoscope could misread a queue."""
 
 metadata = MetaData()
@@ -49,6 +49,8 @@ requests = Table(
     Column("state", String(16), nullable=False),
     Column("answers", Integer, nullable=False),
     Column("second_wanted", Boolean, nullable=False),
+    Column("lease_s", Double, nullable=False),
+    Column("second_share", Double, nullable=False),
     UniqueConstraint("session", "field"),
     Index("label_requests_by_state", "state", "sampled", "score"),
     sqlite_autoincrement=True,

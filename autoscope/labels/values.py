@@ -98,6 +98,7 @@ class Lease:
         expert: who holds it.
         expires_at: seconds since 1970.
         second_opinion: whether another expert has answered it already, unseen.
+        lease_s: how long it lasts from the beginning, or from a renewal, s.
     """
 
     token: str
@@ -105,6 +106,7 @@ class Lease:
     expert: str
     expires_at: float
     second_opinion: bool
+    lease_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,8 +50,9 @@ def load_checkpoint(path: Path, fingerprint: str, device: torch.device) -> dict[
         OSError,
         EOFError,
         ValueError,
-        KeyError,
+        LookupError,
         TypeError,
+        AttributeError,
     ) as error:
         raise ModelError(
             f"{path}: the checkpoint of the interrupted training is damaged: delete it to start afresh"

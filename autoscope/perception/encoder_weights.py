@@ -5,6 +5,8 @@ Only tensors are read (``torch.load(weights_only=True)`` or safetensors); nothin
 
 from __future__ import annotations
 
+import struct
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -50,6 +52,10 @@ def load_encoder_weights(network: nn.Module, path: Path) -> EncoderWeights:
     return EncoderWeights(file=path.name, sha256=file_sha256(path), matched=len(matched), total=len(own))
 
 
+_OF_GARBAGE = (LookupError, TypeError, AttributeError, struct.error)
+"""What torch's own unpickler stumbles over in bytes that are no pickle, or not a whole one."""
+
+
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """The named tensors of a checkpoint, without the prefixes that training programs put before them.
 
@@ -60,7 +66,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             content: object = load_file(path)
         else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            content = _unpickled(path)
     except FileNotFoundError:
         raise ModelError(f"{path}: there is no such file of encoder weights") from None
     except UnpicklingError as error:
@@ -68,12 +74,19 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             f"{path}: the checkpoint holds more than plain tensors, or is no checkpoint: it was not loaded,"
             " because that could execute code"
         ) from error
-    except (SafetensorError, RuntimeError, OSError, EOFError, ValueError) as error:
+    except (SafetensorError, RuntimeError, OSError, EOFError, ValueError, *_OF_GARBAGE) as error:
         raise ModelError(f"{path}: the checkpoint is damaged or cut short: {error}") from error
     tensors = _tensors(content)
     if not tensors:
         raise ModelError(f"{path}: the checkpoint holds no named tensors")
     return tensors
+
+
+def _unpickled(path: Path) -> object:
+    """Plain data of a PyTorch checkpoint; of anything else torch warns before it refuses, which says less."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
+        return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _tensors(content: object) -> dict[str, Tensor]:

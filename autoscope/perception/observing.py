@@ -45,7 +45,7 @@ class EncoderWatch:
         if not isinstance(encoder, nn.Module):
             raise TypeError("the network has no encoder to watch")
         self._window_px, self._run, self._tile_px = window_px, run, tile_px
-        self._heard: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+        self._heard: tuple[Tensor, Tensor] | None = None
         self._hook = encoder.register_forward_hook(self._hear)
 
     def close(self) -> None:
@@ -54,7 +54,7 @@ class EncoderWatch:
 
     def forget(self) -> None:
         """Drops what was heard."""
-        self._heard.clear()
+        self._heard = None
 
     def windows(self, pixels: Pixels, grey: NDArray[np.float32]) -> Windows:
         """The windows of a frame, which the network has just seen; put through it here where it has not.
@@ -68,9 +68,12 @@ class EncoderWatch:
         """
         if max(grey.shape) > self._tile_px:
             return Windows.joined(list(self._spread_out(pixels, grey)))
-        if not self._heard:
+        if self._heard is None:
             self._run(grey)
-        fine, coarse = self._heard[0]
+        if self._heard is None:
+            raise RuntimeError("the network did not use its encoder")
+        grid = self._grid(pixels.shape[0]), self._grid(pixels.shape[1])
+        fine, coarse = (_pooled(stage, grid) for stage in self._heard)
         cuts = zip(self._cut(pixels), self._cut(grey), strict=True)
         return Windows(fine, coarse, np.stack([frame_statistics(p, g) for p, g in cuts]))
 
@@ -82,10 +85,8 @@ class EncoderWatch:
             yield self.windows(pixels[window], grey[window])
 
     def _hear(self, _: nn.Module, __: object, stages: list[Tensor]) -> None:
-        height, width = stages[0].shape[-2:]
-        grid = self._grid(height), self._grid(width)
-        last = len(stages) - 1
-        self._heard.append((_pooled(stages[FINE], grid), _pooled(stages[min(COARSE, last)], grid)))
+        if self._heard is None:
+            self._heard = stages[FINE].detach(), stages[min(COARSE, len(stages) - 1)].detach()
 
     def _grid(self, length_px: int) -> int:
         return max(1, round(length_px / self._window_px))

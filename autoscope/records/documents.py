@@ -119,6 +119,8 @@ class DecisionDocument(_Stamped):
     visit_s: FiniteFloat = 0.0
     refocus: bool = False
     eds_price: FiniteFloat = 1.0
+    draw_weight: FiniteFloat = 1.0
+    error_weight: FiniteFloat = 1.0
 
 
 class ObservationDocument(_Stamped):

@@ -24,8 +24,7 @@ def create_folder(folder: Path, fill: Callable[[Path], None]) -> None:
         fill: writes the contents into the folder that it is given.
 
     Raises:
-        ConfigurationError: the folder exists and is not empty.
-        RecordError: it cannot be written.
+        ConfigurationError: the folder exists and is not empty, or cannot be made.
     """
     _refuse_existing(folder)
     draft = folder.parent / f".{folder.name}.{os.getpid()}"
@@ -41,7 +40,9 @@ def create_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     except OSError as error:
         shutil.rmtree(draft, ignore_errors=True)
         _refuse_existing(folder)
-        raise cannot_write(folder, error) from error
+        raise ConfigurationError(
+            f"the session folder {folder} cannot be made: {error.strerror or error}; choose another --out"
+        ) from error
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise

@@ -145,6 +145,8 @@ class CandidateRecord(InclusionResult):
         weight: how many features it stands for, those that the field's edge cuts included.
         image: image class to probability, the candidate classes alone.
         image_class: the most probable of them.
+        grey: mean signal of its deepest pixels over that of the matrix; None: not known.
+        mean_grey: mean signal of all of it, likewise.
         prior: class to probability before the spectrum, fixed before the draw.
         propensity: probability with which it got a spectrum.
         observed: class that its spectrum showed; None: it got none.
@@ -161,6 +163,8 @@ class CandidateRecord(InclusionResult):
     image_class: str
     prior: dict[str, FiniteFloat]
     propensity: Annotated[FiniteFloat, Field(gt=0, le=1)]
+    grey: FiniteFloat | None = None
+    mean_grey: FiniteFloat | None = None
     observed: str | None = None
     posterior: dict[str, FiniteFloat] = Field(default_factory=dict)
     elements: dict[str, FiniteFloat] = Field(default_factory=dict)

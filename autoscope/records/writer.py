@@ -63,8 +63,8 @@ class SessionWriter:
                 ``vfw_um``) become attributes of the table.
 
         Raises:
-            ConfigurationError: the folder exists and is not empty, or the arrays differ in length.
-            RecordError: it cannot be written.
+            ConfigurationError: the folder exists and is not empty, or cannot be made, or the arrays differ in
+                length.
         """
         lengths = {name: len(values) for name, values in fields.items() if np.ndim(values)}
         if len(set(lengths.values())) > 1:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from autoscope.eds import Traits
 from autoscope.estimation import deepest_px, feret_px, find_features
 from autoscope.session.quantities import FieldMap
 
@@ -29,6 +30,9 @@ class Candidate:
         area_um2: of the part on the field.
         weight: how many features it stands for; 0 where the field's edge cuts it.
         image: image class to probability, the candidate classes alone.
+        grey: mean signal of its deepest pixels over the median of the field outside of all features; None:
+            not known.
+        mean_grey: mean signal of all its pixels, likewise.
     """
 
     x_um: float
@@ -40,6 +44,13 @@ class Candidate:
     area_um2: float
     weight: float
     image: Mapping[str, float]
+    grey: float | None = None
+    mean_grey: float | None = None
+
+    @property
+    def traits(self) -> Traits:
+        """How the image sees it."""
+        return Traits(self.image, self.diameter_um, self.aspect, self.grey, self.mean_grey)
 
 
 def find_candidates(field: FieldMap, classes: Sequence[str], min_feature_um: float) -> tuple[Candidate, ...]:
@@ -62,12 +73,14 @@ def find_candidates(field: FieldMap, classes: Sequence[str], min_feature_um: flo
     weights, height, width = found.weights(), *field.labels.shape
     from scipy.ndimage import find_objects
 
+    matrix = _matrix_grey(field, inside)
     boxes, made = find_objects(found.components), []
     for j, number in enumerate(found.number.tolist()):
         box = boxes[number - 1]
         mask = found.components[box] == number
         row, column = deepest_px(mask)
         longest_px, aspect = feret_px(mask)
+        grey, mean_grey = _greys(field, box, mask, matrix)
         made.append(
             Candidate(
                 x_um=float(field.rectangle.x0_um + (found.column[j] + 0.5) * um),
@@ -82,6 +95,8 @@ def find_candidates(field: FieldMap, classes: Sequence[str], min_feature_um: flo
                 area_um2=float(found.area_px[j] * um**2),
                 weight=float(weights[j]),
                 image=dict(zip(classes, shares[:, j].tolist(), strict=True)),
+                grey=grey,
+                mean_grey=mean_grey,
             )
         )
     return tuple(made)
@@ -97,3 +112,28 @@ def _image_shares(
     raw = np.array([mean(layer.astype(float), components, numbers) for layer in layers])
     raw = np.maximum(raw, 1e-6)
     return np.asarray(raw / raw.sum(axis=0))
+
+
+def _matrix_grey(field: FieldMap, inside: NDArray[np.uint8]) -> float | None:
+    """Median signal of a field's specimen outside of all features; None where there is none."""
+    if field.grey is None:
+        return None
+    outside = inside == 0 if field.valid is None else (inside == 0) & field.valid
+    level = float(np.median(field.grey[outside])) if outside.any() else 0.0
+    return level if level > 0 else None
+
+
+def _greys(
+    field: FieldMap, box: tuple[slice, slice], mask: NDArray[np.bool_], matrix: float | None
+) -> tuple[float | None, float | None]:
+    """Signal of a feature's deepest pixels and of all of it, over that of the matrix.
+
+    The deepest ones are those that lie at most a pixel nearer to its border than the deepest.
+    """
+    if field.grey is None or matrix is None:
+        return None, None
+    from scipy.ndimage import distance_transform_edt
+
+    depth, signal = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1], field.grey[box]
+    deepest = mask & (depth >= max(1.0, float(depth.max()) - 1))
+    return float(signal[deepest].mean()) / matrix, float(signal[mask].mean()) / matrix

@@ -150,6 +150,8 @@ class Journal:
                 visit_s=decision.visit_s,
                 refocus=decision.refocus,
                 eds_price=decision.eds_price,
+                draw_weight=decision.draw_weight,
+                error_weight=decision.error_weight,
             )
         )
 

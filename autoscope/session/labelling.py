@@ -259,9 +259,14 @@ class Labelling:
         return Lesson(visits, learn, judge)
 
     def would_be_lost(self, lesson: Lesson, survey: Survey) -> bool:
-        """Whether learning from these answers would leave too few for a correction that there is already."""
+        """Whether learning from these answers would leave too few for a correction.
+
+        For one that there is already, or for any that the requests still to be made could bring.
+        """
+        left = self.correction.answered - len(lesson.learn)
+        to_come = self._settings.max_requests - len(self._requests)
         corrected = any(state.covers == "expert-corrected" for state in survey.states())
-        return corrected and self.correction.answered - len(lesson.learn) < MINIMUM_ANSWERS
+        return left + (0 if corrected else to_come) < MINIMUM_ANSWERS
 
     def adopted(
         self,

@@ -201,8 +201,10 @@ class SegmentingMeasurer:
             frame.pixels, frame.imaging.pixel_nm, probability=wanted, uncertainty=self._doubting
         )
         measurement = self._reader.read(found.labels, found.pixel_nm, field, found.probability)
+        grey = frame.pixels if self._keep and frame.pixels.shape == found.labels.shape else None
         return replace(
             measurement,
+            seen=replace(measurement.seen, grey=grey),
             look=None if field in self._edge else found.look,  # no model was made for what is no specimen
             probability=found.probability if self._keep else None,
             unsure=_unsure(found),

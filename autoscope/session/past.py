@@ -33,7 +33,7 @@ from autoscope.session.learning import Learning
 from autoscope.session.second_look import Again
 from autoscope.session.spectra import KnownSpectrum
 from autoscope.session.spectroscopy import Spectroscopy
-from autoscope.survey import Decision, FieldGrid, Outcome, Survey
+from autoscope.survey import Decision, Outcome, Survey
 from autoscope.survey.focus import FocusKeeper, sharpness
 
 
@@ -182,7 +182,7 @@ class Past:
         """The frames of a decision's field, in order."""
         return [d for d in self._frames() if d.purpose == "field" and d.field == decision.field]
 
-    def teach(self, spectroscopy: Spectroscopy, grid: FieldGrid) -> None:
+    def teach(self, spectroscopy: Spectroscopy) -> None:
         """Repeats what the spectroscopy had learnt, in its order."""
         values: dict[int, list[ObservationDocument]] = {}
         decisions = {d.step: d for d in self.documents if isinstance(d, DecisionDocument)}
@@ -194,10 +194,7 @@ class Past:
                 if outcome.value is not None and outcome.variance is not None:
                     decided = decisions[document.step]
                     predicted = np.array(decided.predicted, float)
-                    weight = float(grid.weight[document.field]) / decided.propensity
-                    spectroscopy.learn(
-                        weight, predicted, decided.visit_s, document.area_um2, document.candidates
-                    )
+                    spectroscopy.learn(decided, predicted, document.area_um2, document.candidates)
 
     def _spectra(self, decision: Decision) -> dict[int, KnownSpectrum]:
         return {

@@ -30,6 +30,7 @@ class FieldMap:
         rectangle: the field.
         area_um2: specimen area in the field, as the grid's weights have it.
         probability: ``classes x height x width``, None where the model gives none.
+        grey: ``height x width``, the frame's signal; None where it is not known pixel by pixel.
     """
 
     labels: NDArray[np.uint8]
@@ -39,6 +40,7 @@ class FieldMap:
     rectangle: Rectangle
     area_um2: float
     probability: NDArray[np.float16] | None = None
+    grey: NDArray[np.uint8] | NDArray[np.uint16] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,10 +119,10 @@ class SessionRunner:
         collector = None
         if prepared.spectroscopy is not None:
             if past is not None:
-                past.teach(prepared.spectroscopy, parts.grid)
+                past.teach(prepared.spectroscopy)
             collector = SpectrumCollector(
-                self._imaging.microscope, self._imaging.recovery, self._journal, parts.grid,
-                prepared.spectroscopy, parts.settings.recovery.on_failure,
+                self._imaging.microscope, self._imaging.recovery, self._journal, prepared.spectroscopy,
+                parts.settings.recovery.on_failure,
             )  # fmt: skip
         if parts.labelling is not None:
             self._survey.correct_with(parts.labelling.correction)

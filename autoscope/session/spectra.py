@@ -17,7 +17,7 @@ from autoscope.session.journal import Journal
 from autoscope.session.recovery import Recovery
 from autoscope.session.second_look import Seen
 from autoscope.session.spectroscopy import Sight, Spectroscopy, Verdict
-from autoscope.survey import Decision, FieldGrid, Outcome
+from autoscope.survey import Decision, Outcome
 from autoscope.xray import EnergyAxis
 
 STRAYED_UM = 0.01
@@ -72,7 +72,6 @@ class SpectrumCollector:
         microscope: the instrument.
         recovery: tries again what failed.
         journal: the session's records.
-        grid: the fields.
         spectroscopy: decides and reads spectra.
         on_failure: whether a spectrum that failed for good ends the session, or leaves its feature unknown.
     """
@@ -82,11 +81,10 @@ class SpectrumCollector:
         microscope: Microscope,
         recovery: Recovery,
         journal: Journal,
-        grid: FieldGrid,
         spectroscopy: Spectroscopy,
         on_failure: Literal["stop", "skip"],
     ) -> None:
-        self._microscope, self._recovery, self._journal, self._grid = microscope, recovery, journal, grid
+        self._microscope, self._recovery, self._journal = microscope, recovery, journal
         self._eds, self._on_failure = spectroscopy, on_failure
 
     def wait(self) -> None:
@@ -110,7 +108,7 @@ class SpectrumCollector:
             InstrumentError: one failed for good and failures end the session.
         """
         eds, frame, read = self._eds, looked.frame, looked.measurement
-        sight = eds.look(read.seen, decision, float(self._grid.weight[decision.field]), read.notes)
+        sight = eds.look(read.seen, decision, read.notes)
         extra_s = looks * eds.plan.reading_s
         seen: dict[int, tuple[Verdict, float]] = {}
         for feature in np.flatnonzero(sight.taken).tolist():
@@ -168,9 +166,7 @@ class SpectrumCollector:
     ) -> tuple[Outcome, tuple[CandidateRecord, ...]]:
         """The field's values, from which the next decisions on spectra learn."""
         measured = self._eds.measured(spectra.sight, spectra.seen)
-        weight = float(self._grid.weight[decision.field]) / decision.propensity
-        area_um2 = spectra.sight.field.area_um2
-        self._eds.learn(weight, decision.predicted, decision.visit_s, area_um2, measured.candidates)
+        self._eds.learn(decision, decision.predicted, spectra.sight.field.area_um2, measured.candidates)
         for message in spectra.sight.notes:
             self._journal.warn_once(message)
         return Outcome(measured.value, note, measured.variance, spectra.extra_s), measured.candidates

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +13,13 @@ from autoscope.core import ConfigurationError, Spectrum, component_rng
 from autoscope.eds import (
     UNKNOWN,
     ClassModel,
+    FeatureClasses,
     Identifier,
-    ImageClasses,
+    Looked,
     Posterior,
     SequentialRule,
     Trade,
+    Traits,
     quantify,
     scarcity_price,
 )
@@ -100,6 +103,22 @@ class Sight:
     notes: tuple[str, ...] = ()
 
 
+class Weights(Protocol):
+    """What is learnt of a field beside its features: a decision knows it, and the records do."""
+
+    @property
+    def draw_weight(self) -> float:
+        """See :class:`autoscope.survey.Decision`."""
+
+    @property
+    def error_weight(self) -> float:
+        """Likewise."""
+
+    @property
+    def visit_s(self) -> float:
+        """Seconds of the visit, travel included, without spectra."""
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
     """A field's values and what they rest on."""
@@ -134,23 +153,22 @@ class Spectroscopy:
         self._make_model, self._make_identifier = model, identifier
         self._models: dict[EnergyAxis, tuple[ClassModel, Identifier]] = {}
         self.names, self._spent_s = tuple(names), 0.0
-        self._image = ImageClasses(plan.groups, self.names)
+        self._image = FeatureClasses(plan.groups, self.names)
         self._of = np.array([[name in members for name in self.names] for members in plan.members], bool)
 
     # -- before the spectra -----------------------------------------------------------------------
 
-    def look(self, field: FieldMap, decision: Decision, weight: float, notes: tuple[str, ...] = ()) -> Sight:
+    def look(self, field: FieldMap, decision: Decision, notes: tuple[str, ...] = ()) -> Sight:
         """Finds the features of a field and draws which of them get a spectrum.
 
         Args:
             field: what was recognised.
             decision: why the field is visited.
-            weight: a_i of the field.
             notes: of the recognition.
         """
         candidates = find_candidates(field, tuple(self.plan.groups), self.plan.min_feature_um)
         drawn = self.draw(
-            candidates, field.area_um2, weight / decision.propensity, decision.step, decision.eds_price
+            candidates, field.area_um2, decision.error_weight, decision.step, decision.eds_price
         )
         return Sight(field, candidates, *drawn, notes)
 
@@ -167,11 +185,11 @@ class Spectroscopy:
         Args:
             candidates: the features.
             area_um2: specimen area in the field.
-            weight: a_i over the field's propensity.
+            weight: by how much an error of the field's value will move the estimate (`Decision`).
             step: number of the field's visit; the same step gives the same draws.
             price: what a second of spectra counts against one of visits.
         """
-        prior = np.array([self._image.prior(c.image) for c in candidates]).reshape(-1, len(self.names)).T
+        prior = np.array([self._image.prior(c.traits) for c in candidates]).reshape(-1, len(self.names)).T
         sizes = np.array(
             [
                 [_size(m, c.diameter_um, c.area_um2, c.weight, area_um2) for c in candidates]
@@ -246,44 +264,59 @@ class Spectroscopy:
             eds_live_s=live_s, feature=j, feret_um=c.feret_um, aspect=c.aspect, area_um2=c.area_um2,
             weight=c.weight, image_class=max(c.image, key=lambda name: c.image[name]),
             image={name: float(p) for name, p in c.image.items()}, prior=prior,
-            propensity=float(sight.propensity[j]), observed=None if verdict is None else verdict.class_name,
+            propensity=float(sight.propensity[j]), grey=c.grey, mean_grey=c.mean_grey,
+            observed=None if verdict is None else verdict.class_name,
             posterior={} if verdict is None else dict(verdict.posterior),
             elements={} if verdict is None else dict(verdict.elements),
         )  # fmt: skip
 
-    def _by_image(self, k: int, candidates: Sequence[CandidateRecord], area_um2: float) -> float:
-        """Value of a target on a field as the image alone tells it."""
-        measure, members = self._measures[k], self.plan.members[k]
-        return sum(
-            _size(measure, c.equivalent_diameter_um, c.area_um2, c.weight, area_um2)
-            * sum(c.prior.get(name, 0.0) for name in members)
-            for c in candidates
-        )
-
     def learn(
         self,
-        weight: float,
+        weights: Weights,
         predicted: NDArray[np.float64],
-        visit_s: float,
         area_um2: float,
         candidates: Sequence[CandidateRecord],
     ) -> None:
         """Takes in a field that is done.
 
         Args:
-            weight: a_i over the field's propensity.
+            weights: the decision, or what the records have of it.
             predicted: ``targets``, what was predicted of it.
-            visit_s: seconds of the visit, travel included, without spectra.
             area_um2: specimen area in the field.
             candidates: its features.
         """
-        by_image = np.array([self._by_image(k, candidates, area_um2) for k in range(len(self._measures))])
-        self._trade.visited(weight, by_image - predicted, visit_s + self.plan.reading_s)
-        for record in candidates:
-            if record.observed is not None:
-                self._image.learn(record.image, record.observed, record.propensity)
-                self._trade.counted(record.eds_live_s)
-                self._spent_s += record.eds_live_s
+        looked = self._looked(candidates, area_um2)
+        by_image = (looked.sizes * looked.prior).sum(axis=1)
+        self._trade.visited(
+            weights.draw_weight, by_image - predicted, weights.visit_s + self.plan.reading_s,
+            weights.error_weight, looked,
+        )  # fmt: skip
+        looked_at = [c for c in candidates if c.observed is not None]
+        self._image.learn([(_traits(c), c.observed, c.propensity) for c in looked_at if c.observed])
+        for record in looked_at:
+            self._trade.counted(record.eds_live_s)
+            self._spent_s += record.eds_live_s
+
+    def _looked(self, candidates: Sequence[CandidateRecord], area_um2: float) -> Looked:
+        """A field's features as the records have them."""
+        sizes = [
+            [_size(m, c.equivalent_diameter_um, c.area_um2, c.weight, area_um2) for c in candidates]
+            for m in self._measures
+        ]
+        prior = np.array([[c.prior.get(name, 0.0) for name in self.names] for c in candidates])
+        belongs = np.array([[c.observed == name for name in self.names] for c in candidates], bool)
+        shape = len(candidates), len(self.names)
+        return Looked(
+            np.array(sizes).reshape(len(self._measures), len(candidates)),
+            self._of @ prior.reshape(shape).T,
+            np.array([c.propensity for c in candidates], float),
+            np.array([c.observed is not None for c in candidates], bool),
+            (self._of @ belongs.reshape(shape).T).astype(bool),
+        )
+
+
+def _traits(record: CandidateRecord) -> Traits:
+    return Traits(record.image, record.equivalent_diameter_um, record.aspect, record.grey, record.mean_grey)
 
 
 def _size(

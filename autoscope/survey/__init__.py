@@ -4,7 +4,13 @@ from autoscope.core import Prediction
 from autoscope.survey.conditions import Conditions, Prices
 from autoscope.survey.correcting import ExpertCorrection, Lessons
 from autoscope.survey.design import DESIGN_OPTIONS, RULE, Controller, Design, Designed, proposal_of
-from autoscope.survey.design_view import DESIGN_OBSERVATION, design_masks, design_observation, possible
+from autoscope.survey.design_view import (
+    DESIGN_OBSERVATION,
+    design_masks,
+    design_observation,
+    possible,
+    rule_action,
+)
 from autoscope.survey.focus import FocusKeeper
 from autoscope.survey.grid import FieldGrid, lay_grid
 from autoscope.survey.protocols import (
@@ -23,6 +29,7 @@ from autoscope.survey.protocols import (
     SurveyView,
     Target,
 )
+from autoscope.survey.rule import rule_design
 from autoscope.survey.spending import ExtraCost
 from autoscope.survey.statistics import Statistics
 from autoscope.survey.stepping import run, step
@@ -67,6 +74,8 @@ __all__ = [
     "lay_grid",
     "possible",
     "proposal_of",
+    "rule_action",
+    "rule_design",
     "run",
     "step",
 ]

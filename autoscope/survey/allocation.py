@@ -8,6 +8,7 @@ compete, and the residuals of past draws, weighted by the inverse of their prope
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,34 @@ class Shape:
     size: NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True)
+class _Squares:
+    """Squares of a prediction, the same until it changes.
+
+    Attributes:
+        spread: ``targets x n``.
+        overall: ``targets``, mean of ``spread``.
+        level: ``targets x n``, of the predicted value where it stands for a spread; ``overall`` in the mean.
+    """
+
+    spread: NDArray[np.float64]
+    overall: NDArray[np.float64]
+    level: NDArray[np.float64]
+
+
+def _squares(view: SurveyView) -> _Squares:
+    found: _Squares | None = view.kept.get("squares")
+    if found is None:
+        low = np.array([target.low for target in view.targets])
+        level = view.prediction.value - low[:, None]
+        level = (level + LEAST_LEVEL * level.mean(axis=1, keepdims=True)) ** 2
+        spread = view.prediction.spread**2
+        overall = spread.mean(axis=1)
+        level *= (overall / np.maximum(level.mean(axis=1), 1e-300))[:, None]
+        found = view.kept["squares"] = _Squares(spread, overall, level)
+    return found
+
+
 def importance(view: SurveyView, urgency: float = 2.0) -> NDArray[np.float64]:
     """``targets`` multipliers lambda_k of the targets' variances in the joint one; they sum to 1 when scaled.
 
@@ -49,7 +78,7 @@ def importance(view: SurveyView, urgency: float = 2.0) -> NDArray[np.float64]:
         view: what is known.
         urgency: 0: all targets that are not met count alike.
     """
-    scale: NDArray[np.float64] = 1 / np.maximum((view.prediction.spread**2).mean(axis=1), 1e-300)
+    scale: NDArray[np.float64] = 1 / np.maximum(_squares(view).overall, 1e-300)
     if len(view.targets) == 1:
         return scale
     wanted = view.wanted if len(view.wanted) == len(view.targets) else np.full(len(view.targets), np.nan)
@@ -68,22 +97,60 @@ def shapes(view: SurveyView, multipliers: NDArray[np.float64]) -> tuple[Shape, .
     The predicted value stands for the spread where counts or areas scatter the more the more there is
     (Poisson: power one half; gamma: one).
     """
-    low = np.array([target.low for target in view.targets])
-    level = view.prediction.value - low[:, None]
-    level = level + LEAST_LEVEL * level.mean(axis=1, keepdims=True)
-    scale = (view.prediction.spread**2).mean(axis=1) / np.maximum((level**2).mean(axis=1), 1e-300)
+    squared = _squares(view)
     found = [Shape("all fields alike", np.ones(len(view.grid)))]
     for name, squares in (
-        ("predicted spread", multipliers @ view.prediction.spread**2),
-        ("predicted value", (multipliers * scale) @ level**2),
+        ("predicted spread", multipliers @ squared.spread),
+        ("predicted value", multipliers @ squared.level),
     ):
-        if np.ptp(squares) <= 1e-6 * squares.max():
+        highest = squares.max()
+        if highest - squares.min() <= 1e-6 * highest:
             continue
         root = np.sqrt(squares)
         sizes = (np.sqrt(root), root.mean()), (root, squares.mean())
         for power, (size, mean_square) in zip(EXPONENTS, sizes, strict=True):
             label = name if power == 1 else f"{name} to the power {power:g}"
             found.append(Shape(label, size / np.sqrt(mean_square)))
+    return tuple(found)
+
+
+@dataclass(frozen=True)  # without slots, for what is worked out once
+class _Candidate:
+    """A shape, and the draws that it would make of all fields.
+
+    Attributes:
+        shape: the shape.
+        worth: ``n``, a s.
+        total: their sum.
+        exploration: share of each draw that is uniform.
+    """
+
+    shape: Shape
+    worth: NDArray[np.float64]
+    total: float
+    exploration: float
+
+    def chance(self, fields: NDArray[np.intp] | slice) -> NDArray[np.float64]:
+        """Of fields, in a draw from all of them."""
+        chance = (1 - self.exploration) / self.total * self.worth[fields]
+        chance += self.exploration / len(self.worth)
+        return np.asarray(chance)
+
+    @cached_property
+    def variance(self) -> float:
+        """Of such a draw, in units of the overall spread, if the shape is right."""
+        return float(self.worth @ (self.worth / self.chance(slice(None))))
+
+
+def _candidates(view: SurveyView, multipliers: NDArray[np.float64]) -> tuple[_Candidate, ...]:
+    """The shapes that compete; kept while neither the prediction nor the multipliers change."""
+    key = multipliers.tobytes(), view.exploration
+    last, found = view.kept.get("candidates", (None, ()))
+    if last != key:
+        a = view.grid.weight
+        worth = [(shape, a * shape.size) for shape in shapes(view, multipliers)]
+        found = tuple(_Candidate(shape, w, float(w.sum()), view.exploration) for shape, w in worth)
+        view.kept["candidates"] = key, found
     return tuple(found)
 
 
@@ -121,19 +188,16 @@ def best_shape(view: SurveyView, pilot: int, urgency: float = 2.0) -> Choice:
     known = np.isfinite(squared)
     fields = past.fields[known]
     burden = a[fields] ** 2 * squared[known] / past.propensity[known]
-    overall = float(multipliers @ (view.prediction.spread**2).mean(axis=1))
-    choices = []
-    for shape in shapes(view, multipliers):
-        worth = a * shape.size
-        q = (1 - view.exploration) / float(worth.sum()) * worth + view.exploration / len(a)
-        reckoned = overall * float((worth * worth / q).sum())
-        seen = float((burden / q[fields]).sum())
-        variance = (DOUBT * reckoned + seen) / (DOUBT + len(fields))
-        choices.append((seen, Choice(shape, float(np.sqrt(variance / reckoned)))))
-    return min(choices, key=lambda choice: choice[0])[1]
+    candidates = _candidates(view, multipliers)
+    seen = [float((burden / candidate.chance(fields)).sum()) for candidate in candidates]
+    least = min(seen)
+    best = candidates[seen.index(least)]
+    reckoned = float(multipliers @ _squares(view).overall) * best.variance
+    variance = (DOUBT * reckoned + least) / (DOUBT + len(fields))
+    return Choice(best.shape, float(np.sqrt(variance / reckoned)))
 
 
 def reckoned_spread(view: SurveyView, choice: Choice) -> NDArray[np.float64]:
     """``targets x r``: the overall spread, at the level that came true, shaped over the fields."""
-    overall = choice.level * np.sqrt((view.prediction.spread**2).mean(axis=1))
-    return np.asarray(overall[:, None] * choice.shape.size[view.remaining])
+    overall = choice.level * np.sqrt(_squares(view).overall)
+    return np.asarray(overall[:, None] * choice.shape.size.take(view.remaining))

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscope.core import EstimationError, Prediction
+from autoscope.core import EstimationError
 from autoscope.estimation import Draw
 from autoscope.survey.batching import inclusion_probabilities, systematic_choice
-from autoscope.survey.drawing import TINY
+from autoscope.survey.drawing import TINY, floored, inverse
 from autoscope.survey.protocols import Offer, Proposal, Slots, Target
+from autoscope.survey.remaining import Remaining, RunningSums
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,62 +31,71 @@ class Offered:
 
     Attributes:
         fields: ``r`` that remained.
-        inclusion: ``r``, pi.
+        inclusion: ``r``, pi; one number where it is the same for all.
         places: ``k``, positions in ``fields`` of the slots' fields, along the path.
         slots: what the policy asked for.
-        reason: of the proposal.
     """
 
     fields: NDArray[np.intp]
-    inclusion: NDArray[np.float64]
+    inclusion: NDArray[np.float64] | float
     places: NDArray[np.intp]
     slots: Slots
-    reason: str
 
-    def offer(self, prediction: Prediction, cost_s: NDArray[np.float64]) -> Offer:
-        """What the policy is shown; ``cost_s`` is that of all ``r`` fields."""
-        at = self.fields[self.places]
-        return Offer(
-            at, self.inclusion[self.places], prediction.value[:, at], prediction.spread[:, at],
-            cost_s[self.places],
-        )  # fmt: skip
+    def chances(self) -> NDArray[np.float64]:
+        """``k``, with which chance each of the slots' fields was to be offered."""
+        if isinstance(self.inclusion, float):
+            return np.full(len(self.places), self.inclusion)
+        return self.inclusion[self.places]
+
+    def offer(self, left: Remaining, cost_s: NDArray[np.float64]) -> Offer:
+        """What the policy is shown; ``cost_s`` is of all ``r`` fields."""
+        at, places = self.fields[self.places], self.places
+        if isinstance(self.inclusion, float):
+            predicted, spread = left.prediction.value[:, at], left.prediction.spread[:, at]
+        else:
+            predicted, spread = left.believed.value[:, places], left.believed.spread[:, places]
+        return Offer(at, self.chances(), predicted, spread, cost_s[places])
 
 
 def offered(
-    proposal: Proposal,
-    probability: NDArray[np.float64],
-    fields: NDArray[np.intp],
-    start: float,
-    step: int,
+    proposal: Proposal, fields: NDArray[np.intp], exploration: float, start: float, step: int
 ) -> Offered:
     """Draws the slots, systematically along the path of the proposal.
 
     Args:
         proposal: of the policy.
-        probability: ``r``, base design after the floor.
         fields: ``r`` that remain.
+        exploration: the floor.
         start: uniform on [0, 1).
         step: number of the draw, counted from 1.
 
     Raises:
-        EstimationError: the proposal has groups or a batch beside the slots, fewer than one slot, or an order
-            or probabilities that do not fit the remaining fields.
+        EstimationError: the proposal has groups or a batch beside the slots, fewer than one slot, an order or
+            probabilities that do not fit the remaining fields, or a spread beside even slots.
     """
     slots = proposal.slots
     if slots is None or proposal.groups is not None or proposal.batch is not None:
         raise EstimationError(f"draw {step}: slots come alone, without groups or a batch", step=step)
     if slots.number < 1:
         raise EstimationError(f"draw {step}: {slots.number} slots; 1 or more are needed", step=step)
-    for name, found in (("path", len(slots.order)), ("probabilities", len(probability))):
-        if found != len(fields):
+    if slots.even and proposal.spread is not None:
+        raise EstimationError(f"draw {step}: even slots reckon with the predictor's spread", step=step)
+    path = len(fields) if slots.order is None else len(slots.order)
+    found = len(fields) if slots.even else len(proposal.probability)
+    for name, entries in (("path", path), ("probabilities", found)):
+        if entries != len(fields):
             raise EstimationError(
-                f"draw {step}: the policy's {name} have {found} entries for {len(fields)} remaining fields",
+                f"draw {step}: the policy's {name} have {entries} entries for {len(fields)} remaining fields",
                 step=step,
             )
-    inclusion = inclusion_probabilities(probability, slots.number)
-    return Offered(
-        fields, inclusion, systematic_choice(inclusion, slots.order, start), slots, proposal.reason
-    )
+    if slots.even:
+        inclusion = min(slots.number / len(fields), 1.0)
+        places = np.floor((start + np.arange(min(slots.number, len(fields)))) / inclusion).astype(np.intp)
+        np.minimum(places, len(fields) - 1, out=places)  # rounding took the last beyond the end
+        return Offered(fields, inclusion, places if slots.order is None else slots.order[places], slots)
+    base = floored(proposal.probability, exploration, step)
+    chances = inclusion_probabilities(base, slots.number)
+    return Offered(fields, chances, systematic_choice(chances, slots.order, start), slots)
 
 
 def fix_choice(
@@ -94,9 +104,10 @@ def fix_choice(
     probability: NDArray[np.float64],
     chosen: int,
     exploration: float,
-    weight: NDArray[np.float64],
-    prediction: Prediction,
+    left: Remaining,
+    sums: RunningSums | None,
     targets: tuple[Target, ...],
+    bounded: tuple[bool, ...],
 ) -> tuple[Draw, ...]:
     """Everything of a draw in two phases that the estimates need; nothing of it may change later.
 
@@ -110,34 +121,47 @@ def fix_choice(
         probability: ``k``, p(i | S) after the floor.
         chosen: which slot was drawn.
         exploration: the floor.
-        weight: ``n``, a_i of the whole population.
-        prediction: of every field.
+        left: the fields that remain.
+        sums: over them; only even slots need them.
         targets: what is asked.
+        bounded: as for :func:`autoscope.survey.drawing.fix_draw`.
     """
-    fields, slots = first.fields, len(first.places)
-    a = weight[fields]
-    place = first.places[chosen]
-    least = first.inclusion * (exploration / slots if slots > 1 else 1.0)
-    chance = np.where(least > 0, least, np.inf)
-    covering = bool(least.min() > 0)
-    value, spread = prediction.value[:, fields], prediction.spread[:, fields]
-    evenly = slots * a**2 / np.where(first.inclusion > 0, first.inclusion, np.inf)
-    variance, rest = spread**2 @ evenly, value @ a
-    fairness = 1 / float((a / chance).max()) if covering else 0.0
-    return tuple(
-        Draw(
-            step=step,
-            fields=fields[place : place + 1],
-            weight=a[place : place + 1],
-            predicted=value[k, place : place + 1],
-            propensity=float(first.inclusion[place] * probability[chosen]),
-            predicted_rest=float(rest[k]),
-            remaining=len(fields),
-            down=float((a * (value[k] - target.low) / chance).max()) if covering else np.inf,
-            up=float((a * (target.high - value[k]) / chance).max()) if covering else np.inf,
-            variance=max(float(variance[k]), TINY),
-            covering=covering,
-            fairness=fairness,
+    slots = len(first.places)
+    least = exploration / slots if slots > 1 else 1.0
+    if isinstance(first.inclusion, float) and sums is not None:
+        per_chance, covering = 1 / first.inclusion, least > 0
+        rest, variance = sums.rest, [slots * per_chance * squares for squares in sums.squares]
+        heaviest = per_chance * sums.largest_weight
+        burden = left.weight * per_chance if any(bounded) else None
+    else:
+        inverses, every = inverse(np.asarray(first.inclusion))
+        covering, burden = every and least > 0, left.weight * inverses
+        rest = (left.believed.value @ left.weight).tolist()
+        variance = (left.believed.spread**2 @ (slots * left.weight * burden)).tolist()
+        heaviest = float(burden.max())
+    field = int(first.fields[first.places[chosen]])
+    here = slice(field, field + 1)
+    propensity = float(first.chances()[chosen] * probability[chosen])
+    draws = []
+    for k, target in enumerate(targets):
+        down = up = np.inf
+        if bounded[k] and covering and burden is not None:
+            down = float((burden * (left.believed.value[k] - target.low)).max()) / least
+            up = float((burden * (target.high - left.believed.value[k])).max()) / least
+        draws.append(
+            Draw(
+                step=step,
+                fields=np.array([field]),
+                weight=left.grid_weight[here],
+                predicted=left.prediction.value[k, here],
+                propensity=propensity,
+                predicted_rest=rest[k],
+                remaining=len(left),
+                down=down,
+                up=up,
+                variance=max(variance[k], TINY),
+                covering=covering,
+                fairness=least / heaviest if covering else 0.0,
+            )
         )
-        for k, target in enumerate(targets)
-    )
+    return tuple(draws)

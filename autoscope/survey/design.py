@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from autoscope.core import ConfigurationError
 from autoscope.survey.allocation import best_shape, reckoned_spread
-from autoscope.survey.hilbert import hilbert_order
 from autoscope.survey.protocols import Batch, Proposal, SurveyView
 
 PILOT_FIELDS = 30
@@ -81,12 +80,12 @@ class Design:
             found.append(options.index(value))
         return np.array(found, np.int64)
 
-    def said(self) -> str:
-        """The parameters, for the report."""
-        parts = [f"travel exponent {self.travel_exponent:g}"]
-        if self.batch > 1:
-            parts.append(f"{self.batch} fields at once")
-        if self.urgency == 0:
+    def said(self, pilot: bool = False) -> str:
+        """The parameters that matter, for the report; in the pilot all fields are equally likely."""
+        parts = [f"{self.batch} fields at once" if self.batch > 1 else "one field at a time"]
+        if self.batch == 1 and not pilot:  # travel is not weighed within a batch
+            parts.append(f"travel exponent {self.travel_exponent:g}")
+        if self.urgency == 0 and not pilot:
             parts.append("all targets alike")
         if self.eds_price != 1:
             parts.append(f"spectra at {self.eds_price:g} of their price")
@@ -96,7 +95,8 @@ class Design:
 
 
 RULE = Design()
-"""What the best rule does, whatever happens (it is what ``policy.kind = "active"`` does)."""
+"""The design that acts where another option makes no sense. The best rule departs from it in the fields at
+once alone (:func:`autoscope.survey.rule.rule_design`)."""
 
 Controller = Callable[[SurveyView], Design]
 """Chooses the design of the next draw from what is known; depends on the view alone."""
@@ -123,7 +123,7 @@ class Designed:
 
     def __init__(self, name: str, sha256: str, controller: Controller, pilot: int = PILOT_FIELDS) -> None:
         if pilot < 0:
-            raise ConfigurationError(f"policy.pilot = {pilot} must be 0 or more")
+            raise ConfigurationError(f"policy.options.pilot = {pilot} must be 0 or more")
         self.name, self.sha256 = name, sha256
         self._controller, self._pilot = controller, pilot
 
@@ -143,21 +143,23 @@ def proposal_of(design: Design, view: SurveyView, pilot: int = PILOT_FIELDS, not
     """
     remaining, count, batch = view.remaining, len(view.remaining), None
     if design.batch > 1:
-        path = hilbert_order(view.grid.column[remaining], view.grid.row[remaining])
-        batch = Batch(min(design.batch, count), path)
+        batch = Batch(min(design.batch, count), view.grid.path_through(remaining))
     said = f"; {note}" if note else ""
     if len(view.past) < pilot:
-        reason = f"pilot: one of {count} remaining fields, all equally likely{said}"
+        number = "one" if batch is None else str(batch.size)
+        reason = f"pilot: {number} of {count} remaining fields, all equally likely{said}"
         return Proposal(
             np.full(count, 1 / count), reason, batch=batch, refocus=design.refocus, eds_price=design.eds_price
         )
     choice = best_shape(view, pilot, design.urgency)
     worth = view.grid.weight[remaining] * choice.shape.size[remaining]
+    aim = "variance taken away"
     if batch is None and design.travel_exponent:
+        aim = "variance taken away per second"
         worth = worth / _power(view.cost_s, design.travel_exponent)
     return Proposal(
         worth / worth.sum(),
-        f"variance taken away per second; residual spread as: {choice.shape.name}{said}",
+        f"{aim}; residual spread as: {choice.shape.name}{said}",
         batch=batch,
         spread=reckoned_spread(view, choice),
         refocus=design.refocus,

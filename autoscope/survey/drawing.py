@@ -21,25 +21,31 @@ class Units:
 
     Attributes:
         fields: ``r``, every remaining field, group after group.
-        start: ``u``, where each unit begins in ``fields``.
+        start: ``u``, where each group begins in ``fields``; None where each field is a unit.
+        places: ``r``, positions of ``fields`` among those that remain; None where each field is a unit.
     """
 
     fields: NDArray[np.intp]
-    start: NDArray[np.intp]
+    start: NDArray[np.intp] | None = None
+    places: NDArray[np.intp] | None = None
 
     def __len__(self) -> int:
-        return len(self.start)
+        return len(self.fields if self.start is None else self.start)
 
-    def unit(self, index: int) -> NDArray[np.intp]:
-        """Fields of one unit, in visiting order."""
+    def unit(self, index: int) -> slice:
+        """Where the fields of one unit are in ``fields``, in visiting order."""
+        if self.start is None:
+            return slice(index, index + 1)
         end = self.start[index + 1] if index + 1 < len(self.start) else len(self.fields)
-        return self.fields[self.start[index] : end]
+        return slice(int(self.start[index]), int(end))
+
+    def ordered(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Values ``... x r`` of the remaining fields, in the order of ``fields``."""
+        return values if self.places is None else values.take(self.places, axis=-1)
 
     def totals(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Sums ``... x r`` over each unit; returns ``... x u``."""
-        if len(self.start) == len(self.fields):
-            return values
-        return np.asarray(np.add.reduceat(values, self.start, axis=-1))
+        """Sums ``... x r`` in the order of ``fields`` over each unit; returns ``... x u``."""
+        return values if self.start is None else np.asarray(np.add.reduceat(values, self.start, axis=-1))
 
 
 def units_of(proposal: Proposal, remaining: NDArray[np.intp], step: int) -> Units:
@@ -50,7 +56,7 @@ def units_of(proposal: Proposal, remaining: NDArray[np.intp], step: int) -> Unit
             probabilities is not the number of units.
     """
     if proposal.groups is None:
-        units = Units(remaining, np.arange(len(remaining)))
+        units = Units(remaining)
     else:
         sizes = np.array([len(group) for group in proposal.groups], np.intp)
         fields = np.concatenate(proposal.groups) if len(sizes) else np.empty(0, np.intp)
@@ -60,7 +66,8 @@ def units_of(proposal: Proposal, remaining: NDArray[np.intp], step: int) -> Unit
                 " exactly once",
                 step=step,
             )
-        units = Units(fields, np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.intp))
+        start = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.intp)
+        units = Units(fields, start, np.searchsorted(remaining, fields))
     if proposal.probability.shape != (len(units),):
         raise EstimationError(
             f"draw {step}: the policy returned {proposal.probability.size} probabilities for {len(units)}"
@@ -76,45 +83,62 @@ def floored(probability: NDArray[np.float64], exploration: float, step: int) -> 
     Raises:
         EstimationError: ``probability`` is not a distribution.
     """
-    check_distribution(probability, step)
-    share = probability / probability.sum()
-    return np.asarray((1 - exploration) * share + exploration / len(share))
+    mixed = (1 - exploration) / check_distribution(probability, step) * probability
+    mixed += exploration / len(mixed)
+    return mixed
 
 
-def pick(probability: NDArray[np.float64], rng: np.random.Generator) -> int:
-    """Draws a unit by inversion; one random number, whatever the number of units."""
-    cumulative = np.cumsum(probability)
-    index = int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
-    return min(index, int(np.flatnonzero(probability)[-1]))
+def pick(probability: NDArray[np.float64], uniform: float) -> int:
+    """Draws a unit by inversion.
+
+    Args:
+        probability: ``u``, none negative.
+        uniform: a number that is uniform on [0, 1).
+    """
+    cumulative = probability.cumsum()
+    index = int(cumulative.searchsorted(uniform * cumulative[-1], side="right"))
+    if index < len(probability) and probability[index] > 0:
+        return index
+    return int(np.flatnonzero(probability)[-1])  # rounding took it beyond the last
 
 
 def reckoned(
     prediction: Prediction, proposal: Proposal, remaining: NDArray[np.intp], step: int
 ) -> Prediction:
-    """The prediction with the residual spread that the proposal reckons with.
+    """What is believed of the ``r`` fields that remain: with the spread that the proposal reckons with.
+
+    Args:
+        prediction: of every field.
+        proposal: of the policy.
+        remaining: ``r``.
+        step: number of the draw, counted from 1.
 
     Raises:
         EstimationError: that spread has the wrong shape, or is not positive and finite.
     """
+    value = prediction.value.take(remaining, axis=1)
     if proposal.spread is None:
-        return prediction
+        return Prediction(value, prediction.spread.take(remaining, axis=1))
     shape = (len(prediction.value), len(remaining))
     if proposal.spread.shape != shape:
         raise EstimationError(
             f"draw {step}: the proposal's spread has shape {proposal.spread.shape}, not {shape}", step=step
         )
-    bad = ~((proposal.spread > 0) & (proposal.spread < np.inf)).all(axis=0)
-    if bad.any():
-        at = int(np.flatnonzero(bad)[0])
+    if not (proposal.spread.min() > 0 and proposal.spread.max() < np.inf):
+        at = int(np.flatnonzero(~((proposal.spread > 0) & (proposal.spread < np.inf)).all(axis=0))[0])
         raise EstimationError(
             f"draw {step}, field {remaining[at]}: the proposal reckons with a spread of"
             f" {proposal.spread[:, at].tolist()}; it must be positive",
             step=step,
             field=int(remaining[at]),
         )
-    spread = prediction.spread.copy()
-    spread[:, remaining] = proposal.spread
-    return Prediction(prediction.value, spread)
+    return Prediction(value, proposal.spread)
+
+
+def inverse(chance: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
+    """One over each chance, 0 where there is none; and whether every unit has one."""
+    covering = bool(chance.min() > 0)
+    return (1 / chance if covering else 1 / np.where(chance > 0, chance, np.inf)), covering
 
 
 def fix_draw(
@@ -123,7 +147,7 @@ def fix_draw(
     probability: NDArray[np.float64],
     chosen: int,
     weight: NDArray[np.float64],
-    prediction: Prediction,
+    believed: Prediction,
     targets: tuple[Target, ...],
     bounded: tuple[bool, ...],
 ) -> tuple[Draw, ...]:
@@ -134,33 +158,31 @@ def fix_draw(
         units: what was chosen between.
         probability: ``u``, after the floor.
         chosen: which unit was drawn.
-        weight: ``n``, a_i of the whole population.
-        prediction: of every field.
+        weight: ``r``, a_i of the fields that remain.
+        believed: of these fields.
         targets: what is asked.
-        bounded: for each target, whether bounds of the pseudo-value are wanted; they cost a pass over the
-            fields, and only the betting interval looks at them.
+        bounded: for each target, whether bounds of the pseudo-value are wanted; they cost passes over the
+            fields, and only the betting interval looks at them. Infinite where not.
     """
-    fields = units.unit(chosen)
-    a = weight[units.fields]
-    value, spread = prediction.value[:, units.fields], prediction.spread[:, units.fields]
-    covering = bool(probability.min() > 0)
-    chance = np.where(probability > 0, probability, np.inf)
+    here = units.unit(chosen)
+    a, value, spread = units.ordered(weight), units.ordered(believed.value), units.ordered(believed.spread)
+    per_chance, covering = inverse(probability)
+    variance = units.totals((a * spread) ** 2) @ per_chance
     rest = value @ a
-    variance = (units.totals((a * spread) ** 2) / chance).sum(axis=1)
-    fairness = 1 / float((units.totals(a) / chance).max())
+    fairness = 1 / float((units.totals(a) * per_chance).max())
     draws = []
     for k, target in enumerate(targets):
         least, most = target.measured_bounds
         down = up = np.inf
         if bounded[k]:
-            down = float((units.totals(a * (value[k] - least)) / chance).max())
-            up = float((units.totals(a * (most - value[k])) / chance).max())
+            down = float((units.totals(a * (value[k] - least)) * per_chance).max())
+            up = float((units.totals(a * (most - value[k])) * per_chance).max())
         draws.append(
             Draw(
                 step=step,
-                fields=fields,
-                weight=weight[fields],
-                predicted=prediction.value[k, fields],
+                fields=units.fields[here],
+                weight=a[here],
+                predicted=value[k, here],
                 propensity=float(probability[chosen]),
                 predicted_rest=float(rest[k]),
                 remaining=len(units),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autoscope.core import ConfigurationError, Polygon, Rectangle, Region, bounds
+from autoscope.survey.hilbert import hilbert_order
 
 EDGE_TOLERANCE = 1e-9
 """Share of a field by which the last field may overrun the region before it is left out (rounding)."""
@@ -17,7 +19,7 @@ ValidFraction = Callable[[Rectangle], float]
 """Which share of a rectangle is specimen, 0 to 1."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for what is worked out once
 class FieldGrid:
     """The population that a survey samples: whole reference fields that tile a region.
 
@@ -47,6 +49,23 @@ class FieldGrid:
 
     def __len__(self) -> int:
         return len(self.x_um)
+
+    @cached_property
+    def path(self) -> NDArray[np.intp]:
+        """``n``, all fields along a Hilbert curve: neighbours on it are neighbours on the specimen."""
+        return hilbert_order(self.column, self.row)
+
+    def path_through(self, fields: NDArray[np.intp]) -> NDArray[np.intp]:
+        """``k`` positions in ``fields`` (``k``, all different) in the order of the path."""
+        position = np.full(len(self), -1)
+        position[fields] = np.arange(len(fields))
+        along = position[self.path]
+        return along[along >= 0]
+
+    @cached_property
+    def diagonal_um(self) -> float:
+        """From the first to the last centre in x and in y."""
+        return float(np.hypot(np.ptp(self.x_um), np.ptp(self.y_um)))
 
     @property
     def valid_area_um2(self) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +85,8 @@ class Past:
 
     Attributes:
         fields: ``m`` indices.
-        propensity: ``m``, probability of each at its draw, given the past of the draw.
+        propensity: ``m``, probability of each at its draw, given the past of the draw, over the fields that
+            the draw was to have: of a field that was drawn with others, its chance at one visit.
         predicted: ``targets x m``, predictions that were fixed at the draw.
         measured: ``targets x m``; NaN where the field could not be measured.
     """
@@ -123,6 +124,9 @@ class SurveyView:
         past: what came back.
         prices: what the instrument's actions take.
         conditions: how the last field was taken.
+        tier: of the intervals.
+        kept: what was worked out from grid, targets, prices and prediction alone, by name: the
+            same from view to view, and empty again when the prediction is another one.
     """
 
     grid: FieldGrid
@@ -137,6 +141,8 @@ class SurveyView:
     past: Past = field(default_factory=no_past)
     prices: Prices = field(default_factory=Prices)
     conditions: Conditions = field(default_factory=Conditions)
+    tier: str = "standard"
+    kept: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,14 +192,17 @@ class Slots:
 
     Attributes:
         number: how many fields are offered; all, where fewer remain.
-        order: ``r``, positions in the proposal's ``probability`` in the order of the path.
+        order: ``r``, positions in the proposal's ``probability`` in the order of the path; None: as is.
         weigh: gives each field of an offer its probability; they sum to 1. Depends on the offer and on what
             the policy was shown with the view alone.
+        even: whether each remaining field is to be offered with the same chance. The proposal's
+            ``probability`` is not looked at then, and the draw needs no pass over the fields.
     """
 
     number: int
-    order: NDArray[np.intp]
+    order: NDArray[np.intp] | None
     weigh: Callable[[Offer], NDArray[np.float64]]
+    even: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +286,10 @@ class Decision:
         visit_s: travel and frame alone.
         refocus: whether the instrument is to focus before the frame, due or not.
         eds_price: what a second of spectra on the field counts against one of visits.
+        draw_weight: by how much the field's departure from its prediction moves its draw's pseudo-value,
+            in units of a uniform draw of as many fields.
+        error_weight: by how much an error of the field's value will move the estimate at the end, as far as
+            that can be foretold, likewise.
     """
 
     step: int
@@ -291,6 +304,8 @@ class Decision:
     visit_s: float = 0.0
     refocus: bool = False
     eds_price: float = 1.0
+    draw_weight: float = 1.0
+    error_weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from autoscope.estimation import Reading, grain_size
+from autoscope.estimation import Goal, Reading, fields_foretold, grain_size
 from autoscope.survey.protocols import Target
+
+
+def share_left(goals: Sequence[Goal], readings: Sequence[Reading], observed: int, population: int) -> float:
+    """Share of the fields that will probably not have been visited when every goal is met.
+
+    Args:
+        goals: what is asked.
+        readings: where each stands.
+        observed: fields that came back.
+        population: all fields.
+    """
+    needed = [
+        fields_foretold(reading.large_sample_half_width, goal.wanted(reading.estimate), observed, population)
+        for goal, reading in zip(goals, readings, strict=True)
+    ]
+    return 1 - max(needed) / population
 
 
 def reported(target: Target, reading: Reading) -> Reading:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscope.core import EstimationError, Prediction, component_rng
+from autoscope.core import EstimationError, StepNumbers
 from autoscope.estimation import Draw
 from autoscope.survey.batching import (
     batch_of,
@@ -17,9 +17,10 @@ from autoscope.survey.batching import (
     systematic_choice,
 )
 from autoscope.survey.choosing import Offered, fix_choice, offered
-from autoscope.survey.drawing import fix_draw, floored, pick, reckoned, units_of
+from autoscope.survey.drawing import fix_draw, floored, pick, units_of
 from autoscope.survey.grid import FieldGrid
 from autoscope.survey.protocols import Offer, Proposal, SurveyView, Target
+from autoscope.survey.remaining import Remaining, RunningSums
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +30,16 @@ class Prepared:
     Attributes:
         step: number of the draw, counted from 1.
         proposal: of the policy.
-        remaining: ``r`` fields that may be drawn.
-        believed: the prediction, with the spread that the proposal reckons with.
-        cost_s: ``r``, predicted seconds.
+        left: the fields that may be drawn.
         first: what is offered, where the proposal has slots.
+        offer: the same as the policy sees it; None where the proposal has no slots.
     """
 
     step: int
     proposal: Proposal
-    remaining: NDArray[np.intp]
-    believed: Prediction
-    cost_s: NDArray[np.float64]
+    left: Remaining
     first: Offered | None
-
-    @property
-    def offer(self) -> Offer | None:
-        """What the policy is offered; None where the proposal has no slots."""
-        return None if self.first is None else self.first.offer(self.believed, self.cost_s)
+    offer: Offer | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +54,7 @@ class Sampled:
         reason: why.
         refocus: whether to focus before its first field.
         eds_price: of spectra on its fields.
+        together: how many fields it was to have: one, those of a group, a batch's expected size.
     """
 
     draws: tuple[Draw, ...]
@@ -69,6 +64,7 @@ class Sampled:
     reason: str
     refocus: bool = False
     eds_price: float = 1.0
+    together: int = 1
 
 
 class Sampler:
@@ -83,6 +79,8 @@ class Sampler:
 
     def __init__(self, grid: FieldGrid, targets: tuple[Target, ...], exploration: float, seed: int) -> None:
         self._grid, self._targets, self._exploration, self._seed = grid, targets, exploration, seed
+        self._sums: RunningSums | None = None
+        self._number_of_draw, self._number_of_offer = StepNumbers(seed, "draw"), StepNumbers(seed, "offer")
 
     def prepare(self, step: int, view: SurveyView, proposal: Proposal) -> Prepared:
         """Checks a proposal and, where it has slots, draws what is offered.
@@ -90,13 +88,22 @@ class Sampler:
         Raises:
             EstimationError: the proposal would make the estimate wrong.
         """
-        believed = reckoned(view.prediction, proposal, view.remaining, step)
-        first = None
-        if proposal.slots is not None:
-            base = floored(proposal.probability, self._exploration, step)
-            start = float(component_rng(self._seed, "offer", step).random())
-            first = offered(proposal, base, view.remaining, start, step)
-        return Prepared(step, proposal, view.remaining, believed, view.cost_s, first)
+        left = Remaining(step, view, proposal)
+        if proposal.slots is None:
+            return Prepared(step, proposal, left, None, None)
+        first = offered(proposal, left.fields, self._exploration, self._number_of_offer(step), step)
+        return Prepared(step, proposal, left, first, first.offer(left, view.cost_s))
+
+    def drawn(self, field: int) -> None:
+        """Takes note that a field does not remain."""
+        if self._sums is not None:
+            self._sums.take(field)
+
+    def _running_sums(self, left: Remaining) -> RunningSums:
+        """Sums over the fields that remain, of the present prediction."""
+        if self._sums is None or self._sums.prediction is not left.prediction or self._sums.worn:
+            self._sums = RunningSums(left.grid_weight, left.prediction, left.fields)
+        return self._sums
 
     def sample(self, prepared: Prepared, xy_um: tuple[float, float], bounded: tuple[bool, ...]) -> Sampled:
         """Makes a draw.
@@ -110,15 +117,18 @@ class Sampler:
             EstimationError: the proposal, or the choice between slots, would make the estimate wrong.
         """
         proposal = prepared.proposal
-        if prepared.first is not None:
-            draws, actual, candidates = self._slot(prepared, prepared.first)
+        if prepared.first is not None and prepared.offer is not None:
+            draws, actual, candidates = self._slot(prepared, prepared.first, prepared.offer, bounded)
         elif proposal.batch is not None:
-            draws, actual, candidates = self._batch(prepared, xy_um)
+            draws, actual, candidates = self._batch(prepared, xy_um, bounded)
         else:
             draws, actual, candidates = self._unit(prepared, bounded)
         logged = actual if proposal.inclusion is None else np.full(len(actual), proposal.inclusion)
+        together = len(actual)
+        if proposal.batch is not None:  # systematic: to within one of this
+            together = min(proposal.batch.size, len(prepared.left))
         return Sampled(
-            draws, candidates, logged, actual, proposal.reason, proposal.refocus, proposal.eds_price
+            draws, candidates, logged, actual, proposal.reason, proposal.refocus, proposal.eds_price, together
         )
 
     def _unit(
@@ -126,37 +136,36 @@ class Sampler:
     ) -> tuple[tuple[Draw, ...], NDArray[np.float64], int]:
         """Draws a field, or a group; returns it, its fields' probabilities, and how many had a chance."""
         step, proposal = prepared.step, prepared.proposal
-        units = units_of(proposal, prepared.remaining, step)
+        left = prepared.left
+        units = units_of(proposal, left.fields, step)
         probability = floored(proposal.probability, self._exploration, step)
-        chosen = pick(probability, component_rng(self._seed, "draw", step))
-        draws = fix_draw(
-            step, units, probability, chosen, self._grid.weight, prepared.believed, self._targets, bounded
-        )
+        chosen = pick(probability, self._number_of_draw(step))
+        draws = fix_draw(step, units, probability, chosen, left.weight, left.believed, self._targets, bounded)
         actual = np.full(len(draws[0].fields), probability[chosen])
         return draws, actual, int(np.count_nonzero(probability))
 
     def _batch(
-        self, prepared: Prepared, xy_um: tuple[float, float]
+        self, prepared: Prepared, xy_um: tuple[float, float], bounded: tuple[bool, ...]
     ) -> tuple[tuple[Draw, ...], NDArray[np.float64], int]:
         """Draws a batch; returns it, its fields' inclusion probabilities, and how many had a chance."""
-        step, proposal, remaining = prepared.step, prepared.proposal, prepared.remaining
-        batch = batch_of(proposal, len(remaining), step)
+        step, proposal, left = prepared.step, prepared.proposal, prepared.left
+        batch = batch_of(proposal, len(left), step)
         probability = floored(proposal.probability, self._exploration, step)
         inclusion = inclusion_probabilities(probability, batch.size)
-        start = float(component_rng(self._seed, "draw", step).random())
-        chosen = systematic_choice(inclusion, batch.order, start)
-        at = remaining[chosen]
+        chosen = systematic_choice(inclusion, batch.order, self._number_of_draw(step))
+        at = left.fields[chosen]
         chosen = chosen[short_tour(self._grid.x_um[at], self._grid.y_um[at], xy_um)]
         draws = fix_batch(
-            step, remaining, inclusion, batch.order, chosen, self._grid.weight, prepared.believed,
-            self._targets,
+            step, left.fields, inclusion, batch.order, chosen, left.weight, left.believed,
+            self._targets, bounded,
         )  # fmt: skip
         return draws, inclusion[chosen], int(np.count_nonzero(inclusion))
 
-    def _slot(self, prepared: Prepared, first: Offered) -> tuple[tuple[Draw, ...], NDArray[np.float64], int]:
+    def _slot(
+        self, prepared: Prepared, first: Offered, offer: Offer, bounded: tuple[bool, ...]
+    ) -> tuple[tuple[Draw, ...], NDArray[np.float64], int]:
         """Chooses between the slots; returns the draw, its probability, and how many were offered."""
         step = prepared.step
-        offer = first.offer(prepared.believed, prepared.cost_s)
         weights = np.asarray(first.slots.weigh(offer), float)
         if weights.shape != (len(offer),):
             raise EstimationError(
@@ -164,9 +173,10 @@ class Sampler:
                 step=step,
             )
         probability = floored(weights, self._exploration, step)
-        chosen = pick(probability, component_rng(self._seed, "draw", step))
+        chosen = pick(probability, self._number_of_draw(step))
+        sums = self._running_sums(prepared.left) if first.slots.even else None
         draws = fix_choice(
-            step, first, probability, chosen, self._exploration, self._grid.weight, prepared.believed,
-            self._targets,
+            step, first, probability, chosen, self._exploration, prepared.left, sums, self._targets,
+            bounded,
         )  # fmt: skip
         return draws, np.full(1, draws[0].propensity), len(offer)

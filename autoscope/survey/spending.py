@@ -22,22 +22,23 @@ class ExtraCost:
     """
 
     def __init__(self, targets: tuple[Target, ...], guess_s: float) -> None:
-        self._one = np.array([target.one_feature for target in targets])
+        self._one = {k: target.one_feature for k, target in enumerate(targets) if target.one_feature > 0}
         self._spent_s, self._met = PRIOR_VISITS * guess_s, PRIOR_VISITS
 
     def features(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
         """``...``, features expected where ``targets x ...`` is predicted; 1 where nobody counts."""
-        counting = self._one > 0
-        if not counting.any():
+        if not self._one:
             return np.ones(predicted.shape[1:])
-        shape = (-1, *(1,) * (predicted.ndim - 1))
-        return np.asarray(
-            (np.maximum(predicted[counting], 0) / self._one[counting].reshape(shape)).sum(axis=0)
-        )
+        return np.asarray(sum(np.maximum(predicted[k], 0) / one for k, one in self._one.items()))
+
+    @property
+    def feature_s(self) -> float:
+        """Extra seconds of a field for each feature that is expected there."""
+        return self._spent_s / self._met
 
     def seconds(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
         """``...``, extra seconds of fields of predicted values ``targets x ...``."""
-        return np.asarray(self._spent_s / self._met * self.features(predicted))
+        return np.asarray(self.feature_s * self.features(predicted))
 
     def observe(self, predicted: NDArray[np.float64], extra_s: float) -> None:
         """Learns what a field of predicted values ``targets`` took."""

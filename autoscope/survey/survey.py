@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscope.core import EstimationError, Prediction
+from autoscope.core import EstimationError
 from autoscope.estimation import QuantityTracker, check_values
 from autoscope.estimation.growing import GrowingTable
 from autoscope.survey.conditions import Conditions, Prices
 from autoscope.survey.drawing import check_prediction
 from autoscope.survey.grid import FieldGrid
+from autoscope.survey.predicted import Predicted
 from autoscope.survey.protocols import (
     Correction,
     Decision,
@@ -27,13 +28,13 @@ from autoscope.survey.protocols import (
     SurveyView,
     Target,
 )
-from autoscope.survey.reporting import reported
+from autoscope.survey.remaining import Undrawn
+from autoscope.survey.reporting import reported, share_left
 from autoscope.survey.sampling import Prepared, Sampler
 from autoscope.survey.spending import ExtraCost
 from autoscope.survey.statistics import Statistics
 from autoscope.survey.visits import OpenDraw, known_values, opened, with_values
-
-_Array = TypeVar("_Array", bound=NDArray[Any])
+from autoscope.survey.way import Way
 
 
 class Survey:
@@ -79,21 +80,24 @@ class Survey:
         exploration = statistics.exploration if policy.floored else 0.0
         self._exploration, self._sampler = exploration, Sampler(grid, targets, exploration, seed)
         self._tier = statistics.tier
-        self._travel_s, self._visit_s, self._xy_um = travel_s, visit_s, start_xy_um
+        self._way = Way(grid, travel_s, visit_s, start_xy_um)
         self._extra, self._extra_s = extra, 0.0
         self._prices = Prices(travel_s, visit_s, focus_s, spectrum_s)
         self._conditions = Conditions()
         self._view: SurveyView | None = None
-        self._free = np.ones(len(grid), bool)
+        self._undrawn, self._weight_left = Undrawn(len(grid)), 1.0
         self._names = tuple(f"{target.quantity} of {target.class_name}" for target in targets)
-        self._trackers = self._new_trackers()
+        self._goals = tuple(target.goal for target in targets)
+        self._bounds = tuple(zip(*(target.measured_bounds for target in targets), strict=True))
+        self._trackers, self._met_by_model = self._new_trackers(), False
         self._open: deque[OpenDraw] = deque()
         self._closed: list[OpenDraw] = []
         self._pending: deque[Decision] = deque()
         self._steps = self._draws = self._measured = self._lost = 0
         self._correction: Correction | None = None
         self._prepared: Prepared | None = None
-        self._checked: Prediction | None = None
+        self._states: tuple[QuantityState, ...] | None = None
+        self._predicted: Predicted | None = None
         self._came_back = GrowingTable(2 + 2 * len(targets))  # field, propensity, predicted, measured
 
     @property
@@ -109,7 +113,7 @@ class Survey:
     @property
     def xy_um(self) -> tuple[float, float]:
         """Where the stage stands after the last decision."""
-        return self._xy_um
+        return self._way.xy_um
 
     @property
     def pending(self) -> tuple[Decision, ...]:
@@ -120,13 +124,13 @@ class Survey:
     def met(self) -> bool:
         """Whether every target is reached on what has been observed."""
         if self._correction is None:
-            return all(tracker.reading.met for tracker in self._trackers)
+            return self._met_by_model
         return all(state.met for state in self.states())
 
     @property
     def met_by_model(self) -> bool:
         """Whether every target is reached as far as the model alone can tell."""
-        return all(tracker.reading.met for tracker in self._trackers)
+        return self._met_by_model
 
     @property
     def exhausted(self) -> bool:
@@ -140,7 +144,9 @@ class Survey:
 
     def states(self) -> tuple[QuantityState, ...]:
         """Where each target stands, on complete draws alone."""
-        return tuple(map(self._state, range(len(self._targets))))
+        if self._states is None or self._correction is not None:  # answers may come at any time
+            self._states = tuple(map(self._state, range(len(self._targets))))
+        return self._states
 
     def correct_with(self, correction: Correction) -> None:
         """Lets experts' answers correct what is reported; to be said before the first field comes back."""
@@ -189,10 +195,13 @@ class Survey:
             )
         if not self._unvisited():
             return None
-        if not self._open or self._open[-1].decided == len(self._open[-1].fields):
+        if not self._unfinished:
             again = self._correction is not None  # with other values a tracker may bet for longer
             bounded = tuple(again or tracker.bets for tracker in self._trackers)
-            self._open.append(opened(self._sampler.sample(self._prepare(), self._xy_um, bounded)))
+            sampled = self._sampler.sample(self._prepare(), self.xy_um, bounded)
+            readings = [tracker.reading for tracker in self._trackers]
+            left = share_left(self._goals, readings, self.observed, len(self._grid))
+            self._open.append(opened(sampled, self._weight_left, left))
             self._draws += 1
         return self._hand_out(self._open[-1])
 
@@ -206,8 +215,7 @@ class Survey:
         Raises:
             EstimationError: as :meth:`decide` does.
         """
-        unfinished = bool(self._open) and self._open[-1].decided < len(self._open[-1].fields)
-        if unfinished or not self._free.any():
+        if self._unfinished or not len(self._undrawn):
             return None
         return self._prepare().offer
 
@@ -228,31 +236,33 @@ class Survey:
             )
         values = None if outcome.value is None else np.asarray(outcome.value, float)
         if values is not None:
-            low, high = zip(*(t.measured_bounds for t in self._targets), strict=True)
+            low, high = self._bounds
             check_values(values, low, high, step=decision.step, field=decision.field, names=self._names)
             self._predictor.update(decision.field, values)
             if self._extra is not None:
                 self._extra.observe(decision.predicted, outcome.extra_s)
         self._pending.popleft()
-        self._prepared = self._view = None
+        self._prepared = self._view = self._states = None
         self._note(outcome)
         self._take(self._open[0], values, outcome.variance)
 
     def _take(
         self, draw: OpenDraw, values: NDArray[np.float64] | None, variance: NDArray[np.float64] | None
     ) -> None:
-        place, missing = draw.observed, np.full(len(self._targets), np.nan)
-        predicted = (fixed.predicted[place] for fixed in draw.sampled.draws)
-        measured = missing if values is None else values
-        self._came_back.append(draw.fields[place], draw.sampled.actual[place], *predicted, *measured)
+        place = draw.observed
+        predicted = [fixed.predicted[place] for fixed in draw.sampled.draws]
+        measured = [math.nan] * len(self._targets) if values is None else values.tolist()
+        share = draw.sampled.actual[place] / draw.sampled.together
+        self._came_back.append(draw.fields[place], share, *predicted, *measured)
         if values is None:
             self._lost += 1
         else:
             self._measured += 1
-            draw.values[:, draw.observed] = values
-            draw.measured[draw.observed] = True
+            draw.values[:, place] = values
+            draw.measured[place] = True
             if variance is not None:
-                draw.variance[:, draw.observed] = variance
+                draw.variance[:, place] = variance
+                draw.noisy = True
         if self._correction is not None:
             drawn, chance = draw.sampled.draws[0], float(draw.sampled.actual[place])
             self._correction.visited(drawn.step - 1, float(drawn.weight[place]), chance, values)
@@ -267,7 +277,8 @@ class Survey:
     def _track(self, draw: OpenDraw) -> None:
         rows = zip(self._trackers, draw.sampled.draws, draw.values, draw.variance, strict=True)
         for tracker, fixed, row, spread in rows:
-            tracker.observe(fixed, row, draw.measured, spread)
+            tracker.observe(fixed, row, draw.measured, spread if draw.noisy else None)
+        self._met_by_model = all(tracker.reading.met for tracker in self._trackers)
 
     def remeasure(self, values: Sequence[NDArray[np.float64] | None], predictor: Predictor) -> None:
         """Takes up what another model measures on every field that came back.
@@ -288,16 +299,22 @@ class Survey:
         before = np.array(self._came_back.rows)
         known = known_values(before, values, self._targets)
         self._came_back = with_values((*self._closed, *self._open), before, values)
-        self._trackers, self._predictor = self._new_trackers(), predictor
+        self._trackers, self._met_by_model = self._new_trackers(), False
+        self._predictor = predictor
         for field, value in known:
             predictor.update(field, value)
         for draw in self._closed:
             self._track(draw)
-        self._prepared = self._view = self._checked = None
+        self._prepared = self._view = self._states = None
+        self._predicted = None
+
+    @property
+    def _unfinished(self) -> bool:
+        """Whether fields of the last draw are still to be handed out."""
+        return bool(self._open) and self._open[-1].decided < len(self._open[-1].fields)
 
     def _unvisited(self) -> bool:
-        unfinished = bool(self._open) and self._open[-1].decided < len(self._open[-1].fields)
-        return unfinished or bool(self._free.any())
+        return self._unfinished or len(self._undrawn) > 0
 
     def view(self) -> SurveyView:
         """What the policy is shown at the next draw; the same until something is drawn or observed.
@@ -307,10 +324,10 @@ class Survey:
         """
         if self._view is None:
             prediction = self._predictor.predict()
-            if prediction is not self._checked:
+            if self._predicted is None or prediction is not self._predicted.source:
                 check_prediction(prediction, self._targets, len(self._grid), self._draws + 1)
-                self._checked = prediction
-            self._view = self._viewed(np.flatnonzero(self._free), prediction)
+                self._predicted = Predicted(prediction, self._extra)
+            self._view = self._viewed(self._undrawn.fields, self._predicted)
         return self._view
 
     def _prepare(self) -> Prepared:
@@ -330,47 +347,37 @@ class Survey:
             self._extra_s / came_back,
         )
 
-    def _viewed(self, remaining: NDArray[np.intp], prediction: Prediction) -> SurveyView:
+    def _viewed(self, remaining: NDArray[np.intp], predicted: Predicted) -> SurveyView:
         readings = [tracker.reading for tracker in self._trackers]
-        half_width = np.array(
-            [
-                np.inf if r.ci_low is None or r.ci_high is None else (r.ci_high - r.ci_low) / 2
-                for r in readings
-            ]
-        )
-        shown = Prediction(_read_only(prediction.value), _read_only(prediction.spread))
-        cost_s = self._cost_s(remaining, prediction.value)
-        wanted = np.array([t.goal.wanted(r.estimate) for t, r in zip(self._targets, readings, strict=True)])
+        half_width = np.array([reading.half_width for reading in readings])
+        cost_s = self._way.seconds(remaining)
+        if self._extra is not None:
+            cost_s += self._extra.feature_s * predicted.features.take(remaining)
+        wanted = np.array([goal.wanted(r.estimate) for goal, r in zip(self._goals, readings, strict=True)])
+        for made in (remaining, cost_s, half_width, wanted):
+            made.flags.writeable = False
         return SurveyView(
-            self._grid, _read_only(remaining), shown, _read_only(cost_s), self._draws,
-            self._targets, _read_only(half_width), _read_only(wanted), self._exploration, self._past(),
-            self._prices, self._conditions,
+            self._grid, remaining, predicted.shown, cost_s, self._draws, self._targets, half_width, wanted,
+            self._exploration, self._past(), self._prices, self._conditions, self._tier, predicted.kept,
         )  # fmt: skip
 
     def _past(self) -> Past:
-        columns, n = _read_only(self._came_back.rows).T, len(self._targets)
+        columns, n = self._came_back.rows.T, len(self._targets)
+        columns.flags.writeable = False
         return Past(columns[0].astype(np.intp), columns[1], columns[2 : 2 + n], columns[2 + n :])
-
-    def _cost_s(self, fields: NDArray[np.intp], predicted: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Seconds of fields; ``predicted`` is of all fields."""
-        travel_s = self._way_s(fields)
-        return travel_s if self._extra is None else travel_s + self._extra.seconds(predicted[:, fields])
-
-    def _way_s(self, fields: NDArray[np.intp]) -> NDArray[np.float64]:
-        dx, dy = self._grid.x_um[fields] - self._xy_um[0], self._grid.y_um[fields] - self._xy_um[1]
-        return self._travel_s(np.hypot(dx, dy)) + self._visit_s
 
     def _hand_out(self, draw: OpenDraw) -> Decision:
         place = draw.decided
         field = int(draw.fields[place])
         predicted = np.array([fixed.predicted[place] for fixed in draw.sampled.draws])
-        visit_s = float(self._way_s(draw.fields[place : place + 1])[0])
+        visit_s = self._way.visit(field)
         extra_s = 0.0 if self._extra is None else float(self._extra.seconds(predicted))
         draw.decided += 1
         self._steps += 1
-        self._free[field] = False
+        self._undrawn.take(field)
+        self._weight_left -= float(self._grid.weight[field])
+        self._sampler.drawn(field)
         self._prepared = self._view = None
-        self._xy_um = float(self._grid.x_um[field]), float(self._grid.y_um[field])
         decision = Decision(
             step=self._steps,
             draw=draw.sampled.draws[0].step,
@@ -384,12 +391,8 @@ class Survey:
             visit_s=visit_s,
             refocus=draw.sampled.refocus and draw.decided == 1,
             eds_price=draw.sampled.eds_price,
+            draw_weight=draw.draw_weight(place),
+            error_weight=draw.error_weight(place),
         )
         self._pending.append(decision)
         return decision
-
-
-def _read_only(values: _Array) -> _Array:
-    view = values.view()
-    view.flags.writeable = False
-    return view

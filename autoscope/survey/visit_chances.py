@@ -69,7 +69,7 @@ def _variance(
 ) -> NDArray[np.float64]:
     if not (share > 0).all():
         return np.full(len(view.targets), np.inf)
-    spread = reckoned(view.prediction, proposal, view.remaining, step).spread[:, view.remaining]
+    spread = reckoned(view.prediction, proposal, view.remaining, step).spread
     return np.asarray(((view.grid.weight[view.remaining] * spread) ** 2 / share).sum(axis=1))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,27 +25,49 @@ class OpenDraw:
         values: ``targets x k``, measured so far.
         variance: ``targets x k``, of measured values that are estimates themselves.
         measured: ``k``, False for a field that could not be measured.
+        rest: share of the specimen's area that remained when it was made, its own fields included.
+        left: share that will probably not have been visited in the end, as foretold when it was made.
         decided: fields handed out.
         observed: fields that came back.
+        noisy: whether any value came with a variance.
+        fields: its fields, in visiting order.
     """
 
     sampled: Sampled
     values: NDArray[np.float64]
     variance: NDArray[np.float64]
     measured: NDArray[np.bool_]
+    rest: float = 1.0
+    left: float = 1.0
     decided: int = 0
     observed: int = 0
+    noisy: bool = False
+    fields: NDArray[np.intp] = dataclasses.field(init=False)
 
-    @property
-    def fields(self) -> NDArray[np.intp]:
-        """Its fields, in visiting order."""
-        return self.sampled.draws[0].fields
+    def __post_init__(self) -> None:
+        self.fields = self.sampled.draws[0].fields
+
+    def draw_weight(self, place: int) -> float:
+        """By how much a field moves the draw's pseudo-value, in units of a uniform draw of as many fields."""
+        speaks_for = float(self.sampled.draws[0].weight[place] / self.sampled.actual[place])
+        return self.sampled.together * speaks_for / self.rest
+
+    def error_weight(self, place: int) -> float:
+        """By how much an error of a field's value will move the estimate, likewise.
+
+        Its own pseudo-value carries it with its draw's weight, all later ones, of which it is a part that was
+        measured before, with that of any field. With weights 1 / ((N - t) (N - t + 1)) the coefficient of the
+        m-th of n values is ``(1/n) [1 + (N - n) / (N - m) (W_m - 1)]`` (METHODS section 2).
+        """
+        after = self.rest - float(self.sampled.draws[0].weight.sum())
+        share = 1.0 if self.left >= after else self.left / after
+        return 1 + share * (self.draw_weight(place) - 1)
 
 
-def opened(sampled: Sampled) -> OpenDraw:
-    """A draw of which nothing is observed yet."""
+def opened(sampled: Sampled, rest: float = 1.0, left: float = 1.0) -> OpenDraw:
+    """A draw of which nothing is observed yet; ``rest`` and ``left`` as :class:`OpenDraw` has them."""
     shape = len(sampled.draws), len(sampled.draws[0].fields)
-    return OpenDraw(sampled, np.zeros(shape), np.zeros(shape), np.zeros(shape[1], bool))
+    return OpenDraw(sampled, np.zeros(shape), np.zeros(shape), np.zeros(shape[1], bool), rest, left)
 
 
 def known_values(

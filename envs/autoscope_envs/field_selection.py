@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -59,16 +60,19 @@ class _Chosen:
     name, sha256, floored = "field selection", "", True
 
     def __init__(self, slots: int) -> None:
-        self._slots, self.action = slots, 0
+        self._proposal = Proposal(
+            np.empty(0), "chosen among slots", slots=Slots(slots, None, self._weigh, even=True)
+        )
+        self.action = 0
 
     def propose(self, view: SurveyView) -> Proposal:
         """The slots, drawn uniformly along the rows."""
-        count = len(view.remaining)
-        base = np.full(count, 1 / count)
-        return Proposal(base, "chosen among slots", slots=Slots(self._slots, np.arange(count), self._weigh))
+        return self._proposal
 
     def _weigh(self, offer: Offer) -> NDArray[np.float64]:
-        return np.asarray(np.arange(len(offer)) == self.action, float)
+        weights = np.zeros(len(offer))
+        weights[self.action] = 1.0
+        return weights
 
 
 class FieldSelectionEnv(gym.Env[Observation, np.int64]):
@@ -241,8 +245,14 @@ class FieldSelectionEnv(gym.Env[Observation, np.int64]):
         value, spread = population.prediction.value[0], population.prediction.spread[0]
         self._middle, self._scatter = float(value.mean()), max(float(value.std()), 1e-9)
         self._mean_spread = float(spread.mean())
-        grid = population.grid
-        self._diagonal_um = float(np.hypot(np.ptp(grid.x_um), np.ptp(grid.y_um))) or 1.0
+        self._diagonal_um = population.grid.diagonal_um or 1.0
+        self._truth = float(population.truth[0])
+        self._constant = (
+            math.log10(costs.stage_speed_um_per_s),
+            math.log10(costs.stage_settle_s),
+            math.log10(costs.visit_s),
+            self._mean_spread / max(self._middle, 1e-3),
+        )
         self._offer = self._survey.offer()
 
     def _over(self) -> bool:
@@ -256,51 +266,39 @@ class FieldSelectionEnv(gym.Env[Observation, np.int64]):
     def _learn(self, came_back: Decision) -> None:
         """Keeps how far a measurement was from its prediction."""
         field = came_back.field
-        departure = self._population.values[0, field] - self._population.prediction.value[0, field]
-        self._surprises.append(float(departure / self._population.prediction.spread[0, field]))
+        prediction = self._population.prediction
+        departure = float(self._population.values[0, field]) - float(prediction.value[0, field])
+        self._surprises.append((departure / float(prediction.spread[0, field])) ** 2)
         self._seen.append(field)
 
     def _observed(self) -> Observation:
-        found = np.zeros(self.observation_space.shape or (), np.float32)
+        found = np.zeros(SURVEY_FEATURES + SLOTS * SLOT_FEATURES, np.float32)
         found[:SURVEY_FEATURES] = self._survey_features()
         if self._offer is not None:
-            found[SURVEY_FEATURES:].reshape(SLOTS, SLOT_FEATURES)[: len(self._offer)] = self._slot_features(
-                self._offer
-            )
-        return np.clip(found, -LARGEST, LARGEST)
+            slots = found[SURVEY_FEATURES:].reshape(SLOTS, SLOT_FEATURES)
+            self._show(self._offer, slots[: len(self._offer)])
+        np.maximum(found, -LARGEST, out=found)
+        return np.minimum(found, LARGEST, out=found)
 
-    def _survey_features(self) -> list[float]:
+    def _survey_features(self) -> tuple[float, ...]:
         (state,) = self._survey.states()
         lag = 3.0
         if state.ci_low is not None and state.ci_high is not None and state.target.half_width:
             half_width = (state.ci_high - state.ci_low) / 2
-            lag = float(np.log10(max(half_width / state.target.half_width, 1e-3)))
-        done, costs = self._survey.observed, self._costs
-        recent = np.array(self._surprises[-RECENT:] or [1.0])
-        return [
-            lag,
-            done / len(self._population.grid),
-            float(np.log10(1 + done)),
-            float(np.sqrt(np.mean(recent**2))),
-            float(np.log10(costs.stage_speed_um_per_s)),
-            float(np.log10(costs.stage_settle_s)),
-            float(np.log10(costs.visit_s)),
-            self._mean_spread / max(self._middle, 1e-3),
-        ]
+            lag = math.log10(max(half_width / state.target.half_width, 1e-3))
+        done, recent = self._survey.observed, self._surprises[-RECENT:] or [1.0]
+        surprise = math.sqrt(sum(recent) / len(recent))
+        return lag, done / len(self._population.grid), math.log10(1 + done), surprise, *self._constant
 
-    def _slot_features(self, offer: Offer) -> NDArray[np.float64]:
-        """``k x 5``."""
-        grid, here = self._population.grid, self._survey.xy_um
-        away = np.hypot(grid.x_um[offer.fields] - here[0], grid.y_um[offer.fields] - here[1])
-        return np.column_stack(
-            [
-                np.ones(len(offer)),
-                (offer.predicted[0] - self._middle) / self._scatter,
-                np.log10(offer.spread[0] / self._mean_spread),
-                np.log10(offer.cost_s / self._costs.visit_s),
-                away / self._diagonal_um,
-            ]
-        )
+    def _show(self, offer: Offer, slots: NDArray[np.float32]) -> None:
+        """Fills ``k x 5`` observations."""
+        grid, (x_um, y_um) = self._population.grid, self._survey.xy_um
+        dx, dy = grid.x_um[offer.fields] - x_um, grid.y_um[offer.fields] - y_um
+        slots[:, 0] = 1
+        slots[:, 1] = (offer.predicted[0] - self._middle) / self._scatter
+        slots[:, 2] = np.log10(offer.spread[0] / self._mean_spread)
+        slots[:, 3] = np.log10(offer.cost_s / self._costs.visit_s)
+        slots[:, 4] = np.sqrt(dx * dx + dy * dy) / self._diagonal_um
 
     def _told(self) -> dict[str, Any]:
         (state,) = self._survey.states()
@@ -310,6 +308,6 @@ class FieldSelectionEnv(gym.Env[Observation, np.int64]):
             "estimate": None if np.isnan(state.estimate) else state.estimate,
             "ci_low": state.ci_low,
             "ci_high": state.ci_high,
-            "truth": float(self._population.truth[0]),
+            "truth": self._truth,
             "met": self._survey.met,
         }

@@ -24,6 +24,7 @@ from autoscope.survey import (
     design_masks,
     design_observation,
     possible,
+    rule_design,
     step,
 )
 from autoscope.survey.design_view import LARGEST
@@ -67,7 +68,7 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
 
     ## Observation space
 
-    ``Box(-10, 10, (22,), float32)``; see :data:`autoscope.survey.DESIGN_OBSERVATION` for each number. Larger
+    ``Box(-10, 10, (23,), float32)``; see :data:`autoscope.survey.DESIGN_OBSERVATION` for each number. Larger
     ones are cut.
 
     | index | observation | unit |
@@ -81,6 +82,7 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
     | 19 | log10 of the nearest field's seconds over the mean field's | 1 |
     | 20 | sharpness of the last frames over the first ones after focusing | 1 |
     | 21 | log10 of the focus' age plus one | min |
+    | 22 | log2 of the fields that the rule draws at once | 1 |
 
     ## Rewards
 
@@ -104,7 +106,7 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
         tier: of the intervals.
         exploration: the floor, in (0, 1].
         max_fields: visits after which an episode is truncated.
-        hold: draws that are made of one design, in a step.
+        hold: fields that are drawn with one design, at least, in a step.
         reward: ``"seconds"`` or ``"visits"``.
         render_mode: ``"rgb_array"`` or None.
 
@@ -133,7 +135,7 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
         if max_fields < 2:
             raise ConfigurationError(f"max_fields = {max_fields} must be 2 or more")
         if hold < 1:
-            raise ConfigurationError(f"hold = {hold} draws must be 1 or more")
+            raise ConfigurationError(f"hold = {hold} fields must be 1 or more")
         if reward not in REWARDS:
             raise ConfigurationError(f"reward = {reward!r} is unknown: it is one of {', '.join(REWARDS)}")
         if world is None:
@@ -147,7 +149,7 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
         self._design = RULE
         self._survey: Survey | None = None
         self._pending: Decision | None = None
-        self._over = True
+        self._over, self._masks = True, _every_option()
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -173,7 +175,7 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
         return self._observed(), self._told()
 
     def step(self, action: NDArray[np.int64]) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Makes a draw of the chosen design and visits its fields.
+        """Makes a draw of the chosen design, or as many as are held, and visits their fields.
 
         Raises:
             ConfigurationError: it is no action, or the episode is over.
@@ -181,27 +183,25 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
         if self._survey is None or self._over:
             raise ConfigurationError("the episode is over: reset the environment before the next step")
         Design.of(action)  # refuses what is no action
-        self._design = Design.of(possible(np.asarray(action), self.action_masks()))
-        before_s = self._source.clock_s
+        self._design = Design.of(possible(np.asarray(action), self._masks).tolist())
+        before_s, before = self._source.clock_s, len(self._seen)
         terminated = truncated = False
-        for _ in range(self._hold):
+        while not (terminated or truncated) and len(self._seen) < before + self._hold:
             terminated = self._draw(self._survey)
             truncated = not terminated and len(self._seen) >= self._max_fields
-            if terminated or truncated:
-                break
         self._over = terminated or truncated
         reward = -(self._source.clock_s - before_s) / self._unit_s
         return self._observed(), reward, terminated, truncated, self._told()
 
     def action_masks(self) -> NDArray[np.bool_]:
         """``15`` booleans: which options of which parameter can be chosen."""
-        if self._survey is None or self._over:
-            return np.ones(sum(map(len, DESIGN_OPTIONS.values())), bool)
-        return design_masks(self._survey.view())
+        return self._masks.copy()
 
     def rule_action(self) -> NDArray[np.int64]:
-        """What the best rule does, whatever happens."""
-        return RULE.action
+        """What the best rule does now."""
+        if self._survey is None or self._survey.exhausted:
+            return RULE.action
+        return rule_design(self._survey.view()).action
 
     def render(self) -> NDArray[np.uint8] | None:
         """The map of the first target: grey as predicted, coloured as measured, the present field framed."""
@@ -230,8 +230,11 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
 
     def _observed(self) -> Observation:
         if self._survey is None or self._survey.exhausted:
+            self._masks = _every_option()
             return np.zeros(len(DESIGN_OBSERVATION), np.float32)
-        return design_observation(self._survey.view())
+        view = self._survey.view()
+        self._masks = _every_option() if self._over else design_masks(view)
+        return design_observation(view)
 
     def _told(self) -> dict[str, Any]:
         survey = self._survey
@@ -247,8 +250,12 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
         }
 
 
+def _every_option() -> NDArray[np.bool_]:
+    return np.ones(sum(map(len, DESIGN_OPTIONS.values())), bool)
+
+
 def _visit_s(view: SurveyView) -> float:
     """Seconds of a visit with a quarter of the way across the region."""
-    grid, prices = view.grid, view.prices
-    away = np.array([np.hypot(np.ptp(grid.x_um), np.ptp(grid.y_um)) / 4])
+    prices = view.prices
+    away = np.array([view.grid.diagonal_um / 4])
     return prices.visit_s + float(prices.travel_s(away)[0])

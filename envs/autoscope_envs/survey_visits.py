@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from autoscope.core import EstimationError
-from autoscope.eds import Trade
+from autoscope.eds import Looked, Trade
 from autoscope.estimation import field_values
 from autoscope.survey import Decision, FieldGrid, FocusKeeper, Outcome
 from autoscope_envs.survey_features import Features
@@ -52,14 +54,14 @@ class TableVisits:
         self._keeper = FocusKeeper(instrument.focus_every_s, instrument.sharpness_drop)
         self._focused_s = self.clock_s = self._focus_all_s = 0.0
         self._taken: Outcome | None = None
-        self._learn: tuple[NDArray[np.float64], float, float] | None = None
+        self._looked: Looked | None = None
         self.focus_runs = self.second_looks = self.spectra = 0
         self._trade = None if features is None else self._first_trade(features)
 
     def travel(self, decision: Decision) -> None:
         """Moves the stage."""
         x, y = float(self._grid.x_um[decision.field]), float(self._grid.y_um[decision.field])
-        away = np.array([np.hypot(x - self._xy_um[0], y - self._xy_um[1])])
+        away = np.array([math.dist((x, y), self._xy_um)])
         self.clock_s += float(self._instrument.costs.travel_s(away)[0])
         self._xy_um = x, y
 
@@ -87,9 +89,10 @@ class TableVisits:
         if self._trade is not None and self._features is not None:
             at = self._features.of(decision.field)
             by_image = (self._features.sizes[:, at] * self._features.prior[:, at]).sum(axis=1)
-            weight = float(self._grid.weight[decision.field]) / decision.propensity
-            predicted = decision.predicted[-len(by_image) :]
-            self._trade.visited(weight, by_image - predicted, decision.visit_s)
+            self._trade.visited(
+                decision.draw_weight, by_image - decision.predicted[-len(by_image) :], decision.visit_s,
+                decision.error_weight, self._looked,
+            )  # fmt: skip
         return taken
 
     def _first_trade(self, features: Features) -> Trade:
@@ -115,10 +118,10 @@ class TableVisits:
             return value, None
         told, at = len(self._features.sizes), self._features.of(decision.field)
         sizes, prior = self._features.sizes[:, at], self._features.prior[:, at]
-        weight = float(self._grid.weight[decision.field]) / decision.propensity
-        chance = self._trade.probabilities(sizes, prior, weight, decision.eds_price)
+        chance = self._trade.probabilities(sizes, prior, decision.error_weight, decision.eds_price)
         taken = self._rng.random(len(chance)) < chance
         self._count(int(taken.sum()))
+        self._looked = Looked(sizes, prior, chance, taken, self._features.belongs[:, at])
         told_value, told_variance = field_values(sizes, prior, chance, taken, self._features.belongs[:, at])
         untold = len(value) - told
         return (

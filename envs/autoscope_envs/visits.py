@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from autoscope.core import EstimationError
-from autoscope.eds import LEAST_PROBABILITY, ImageClasses, Trade
+from autoscope.eds import LEAST_PROBABILITY, ImageClasses, Looked, Trade
 from autoscope.estimation import field_values
 from autoscope.survey import Decision, Outcome
 from autoscope_envs.features import FeatureTable
@@ -44,7 +44,7 @@ class FeatureVisits:
         table, field = self._table, decision.field
         self.spent_s += self._costs.visit_s
         self.features = np.arange(self._ends[field], self._ends[field + 1])
-        self.weight = float(table.population.grid.weight[field]) / decision.propensity
+        self.weight = decision.error_weight
         classes = np.array([self._image.prior(self._seen_as(j)) for j in self.features])
         self.prior = (classes.reshape(-1, len(table.names)) @ table.counted)[None]
         self._sizes = np.full((1, len(self.features)), table.one_feature)
@@ -64,7 +64,9 @@ class FeatureVisits:
         observed = self._table.counted[self._table.true_class[self.features]][None]
         value, variance = field_values(self._sizes, self.prior, self._propensity, self._taken, observed)
         by_image = (self._sizes * self.prior).sum(axis=1)
-        self.trade.visited(self.weight, by_image - decision.predicted, self._costs.visit_s)
+        departure = by_image - decision.predicted
+        looked = Looked(self._sizes, self.prior, self._propensity, self._taken, observed)
+        self.trade.visited(decision.draw_weight, departure, self._costs.visit_s, self.weight, looked)
         for at in np.flatnonzero(self._taken).tolist():
             feature = self.features[at]
             name = self._table.names[self._table.true_class[feature]]

@@ -8,6 +8,7 @@ from autoscope.core import ConfigurationError
 from autoscope.survey import Design, Proposal, SurveyView, proposal_of
 from autoscope.survey.allocation import best_shape, reckoned_spread
 from autoscope.survey.design import PILOT_FIELDS
+from autoscope.survey.rule import fields_at_once
 from autoscope_policies.fingerprint import fingerprint
 
 
@@ -20,14 +21,14 @@ class Active:
     Several targets are joined by the root of the sum of their squares, each in units of its wanted
     half-width; one that is met counts no more.
 
-    With ``batch`` above 1, that many fields are drawn at once, systematically along a Hilbert curve: they
-    are spread over the region, and visited on a short tour.
+    Where the stage is slow, several fields are drawn at once, systematically along a Hilbert curve: they are
+    spread over the region, and visited on a short tour (:mod:`autoscope.survey.rule`).
 
     Sources: Neyman, J. R. Stat. Soc. 97 (1934) 558; Cochran, Sampling Techniques (1977), section 5.5 (cost);
     Grafström, Lundström, Schelin, Biometrics 68 (2012) 514 (spread samples).
 
     Args:
-        batch: fields in a draw.
+        batch: fields in a draw; None: as many as the rule reckons with the instrument's costs.
         pilot: fields before the spread is believed.
 
     Raises:
@@ -37,17 +38,20 @@ class Active:
     name = "active"
     floored = True
 
-    def __init__(self, batch: int = 1, pilot: int = PILOT_FIELDS) -> None:
-        if batch < 1:
-            raise ConfigurationError(f"policy.batch = {batch} must be 1 or more")
+    def __init__(self, batch: int | None = None, pilot: int = PILOT_FIELDS) -> None:
+        if batch is not None and batch < 1:
+            raise ConfigurationError(f"policy.options.batch = {batch} must be 1 or more")
         if pilot < 0:
-            raise ConfigurationError(f"policy.pilot = {pilot} must be 0 or more")
+            raise ConfigurationError(f"policy.options.pilot = {pilot} must be 0 or more")
         self._batch, self._pilot = batch, pilot
-        self.sha256 = fingerprint(self.name, {"batch": batch, "pilot": pilot})
+        self.sha256 = fingerprint(self.name, {"batch": batch or "reckoned", "pilot": pilot})
 
     def propose(self, view: SurveyView) -> Proposal:
         """Uniform during the pilot, then proportional to a s / sqrt(c)."""
-        return proposal_of(Design(batch=self._batch), view, self._pilot)
+        if self._batch is not None:
+            return proposal_of(Design(batch=self._batch), view, self._pilot)
+        batch, why = fields_at_once(view)
+        return proposal_of(Design(batch=batch), view, self._pilot, why)
 
 
 class Greedy:
@@ -71,9 +75,9 @@ class Greedy:
 
     def __init__(self, sharpness: float = 1.0, pilot: int = PILOT_FIELDS) -> None:
         if not 0 < sharpness < np.inf:
-            raise ConfigurationError(f"policy.sharpness = {sharpness:g} must be positive")
+            raise ConfigurationError(f"policy.options.sharpness = {sharpness:g} must be positive")
         if pilot < 0:
-            raise ConfigurationError(f"policy.pilot = {pilot} must be 0 or more")
+            raise ConfigurationError(f"policy.options.pilot = {pilot} must be 0 or more")
         self._sharpness, self._pilot = sharpness, pilot
         self.sha256 = fingerprint(self.name, {"sharpness": sharpness, "pilot": pilot})
 

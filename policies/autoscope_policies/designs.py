@@ -133,7 +133,7 @@ class Systematic:
     def __init__(self, fields_per_grid: int = 10, least_replicates: int = 8) -> None:
         for name, value in (("fields_per_grid", fields_per_grid), ("least_replicates", least_replicates)):
             if value < 1:
-                raise ConfigurationError(f"policy.{name} = {value} must be 1 or more")
+                raise ConfigurationError(f"policy.options.{name} = {value} must be 1 or more")
         self._size, self._least = fields_per_grid, least_replicates
         self.sha256 = fingerprint(
             self.name, {"fields_per_grid": fields_per_grid, "least_replicates": least_replicates}

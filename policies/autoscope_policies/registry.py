@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 
 from autoscope.core import ConfigurationError, nearest
 from autoscope.survey import Policy
@@ -20,6 +21,9 @@ POLICIES: dict[str, Callable[..., Policy]] = {
 }
 """Every policy that can be made from parameters alone, by name."""
 
+WHOLE = ("int", "int | None")
+"""Annotations of parameters that are whole numbers."""
+
 LEARNED = "learned"
 """The policy that is made from the weights of a trained network."""
 
@@ -32,21 +36,34 @@ def make_policy(kind: str, **options: float | int | str) -> Policy:
         options: the policy's own parameters; ``weights`` of a learned one.
 
     Raises:
-        ConfigurationError: the kind or an option is unknown, or a learned policy has no weights.
+        ConfigurationError: the kind or an option is unknown, an option is not the number that it must be,
+            or a learned policy has no weights.
         ModelError: the weights cannot be used, or were trained for something else.
     """
     maker = _maker(kind)
-    known_options = list(inspect.signature(maker).parameters)
-    unknown = [name for name in options if name not in known_options]
-    if unknown:
-        raise ConfigurationError(
-            *(f"policy.{name} is unknown for {kind!r}{nearest(name, known_options)}" for name in unknown)
-        )
+    problems = _problems_of(kind, options, inspect.signature(maker).parameters)
+    if problems:
+        raise ConfigurationError(*problems)
     if kind == LEARNED and not options.get("weights"):
         raise ConfigurationError(
             f"policy.kind = {kind!r} needs policy.weights = a file that 'autoscope train' wrote"
         )
     return maker(**options)
+
+
+def _problems_of(
+    kind: str, options: Mapping[str, float | int | str], known: Mapping[str, inspect.Parameter]
+) -> list[str]:
+    """What is wrong with the options before the policy itself looks at their values."""
+    problems = []
+    for name, value in options.items():
+        if name not in known:
+            problems.append(f"policy.options.{name} is unknown for {kind!r}{nearest(name, list(known))}")
+        elif known[name].annotation in WHOLE and not isinstance(value, int):
+            problems.append(f"policy.options.{name} = {value} must be a whole number")
+        elif isinstance(value, float) and not math.isfinite(value):
+            problems.append(f"policy.options.{name} = {value} must be a finite number")
+    return problems
 
 
 def _maker(kind: str) -> Callable[..., Policy]:

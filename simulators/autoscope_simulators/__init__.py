@@ -8,6 +8,7 @@ from autoscope_simulators.specimen_data import Inclusion, SpecimenData
 from autoscope_simulators.specimen_file import SpecimenFile
 from autoscope_simulators.specimen_writer import SpecimenWriter, write_specimen
 from autoscope_simulators.spectra import ClassSpectrum, SpectrumImage
+from autoscope_simulators.spectrometer import spectrum_problems
 from autoscope_simulators.timing import Timing
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ __all__ = [
     "excluded_fraction",
     "import_specimen",
     "import_spectrum_image",
+    "spectrum_problems",
     "write_specimen",
 ]
 

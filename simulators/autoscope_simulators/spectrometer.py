@@ -24,11 +24,36 @@ dense matrix does not let them reach far."""
 WINDOW_SIGMAS = 4.0
 """How far around the beam classes are looked at."""
 
+_DIFFERING = "the spectra of specimen {!r} differ in their axes"
+
 EDGE_UM = 2.0
 """How far beyond the specimen's edge a place still counts as the edge's: as far as drift carries a beam."""
 
 KV_TOLERANCE = 0.05
 """By how much the beam energy may differ from the one that the specimen's spectra hold for, kV."""
+
+
+def spectrum_problems(specimen: SpecimenFile, kv: float) -> list[str]:
+    """Why no session could take spectra on a specimen with a beam of this energy: one sentence each.
+
+    Raises:
+        SpecimenError: the spectra are damaged or lack their calibration.
+    """
+    if not specimen.has_eds:
+        return [
+            f"specimen {specimen.name!r} holds neither class spectra (/truth/spectra) nor a spectrum image"
+            " (/eds/cube)"
+        ]
+    cube, spectra = specimen.eds_cube, specimen.class_spectra
+    problems = []
+    try:
+        for stored_kv in [cube.kv] if cube is not None else [s.kv for s in spectra.values()]:
+            _check_kv(stored_kv, kv)
+    except InstrumentError as error:
+        problems.append(str(error))
+    if cube is None and len({spectrum.axis for spectrum in spectra.values()}) > 1:
+        problems.append(_DIFFERING.format(specimen.name))
+    return problems
 
 
 class Spectrometer:
@@ -136,7 +161,7 @@ class Spectrometer:
         used = {label: spectra[names[label]] for label in shares}
         axes = {spectrum.axis for spectrum in used.values()}
         if len(axes) > 1:
-            raise InstrumentError(f"the spectra of specimen {self._specimen.name!r} differ in their axes")
+            raise InstrumentError(_DIFFERING.format(self._specimen.name))
         for spectrum in used.values():
             _check_kv(spectrum.kv, kv)
         total = sum((share * used[label].rate for label, share in shares.items()), start=np.zeros(1))

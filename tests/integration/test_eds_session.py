@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import tomli_w
@@ -26,6 +27,7 @@ from autoscope.perception.look import Look
 from autoscope.records import (
     CandidatesDocument,
     Census,
+    DecisionDocument,
     FrameDocument,
     LookDocument,
     ObservationDocument,
@@ -139,9 +141,13 @@ def kill_in_the(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 2, 9])
 def test_a_session_that_died_among_its_spectra_ends_as_if_it_had_not(
-    number: int, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    number: int,
+    config: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    overrides: Sequence[str] = (),
 ) -> None:
-    loaded = load_config(config)
+    loaded = load_config(config, overrides)
     whole = run_session(loaded, tmp_path / "whole")
     kill_in_the(number, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
@@ -156,6 +162,18 @@ def test_a_session_that_died_among_its_spectra_ends_as_if_it_had_not(
         for name in ("whole", "cut")
     ]
     assert found[0] == found[1]
+
+
+def test_a_session_that_draws_fields_at_once_and_died_among_its_spectra_ends_as_if_it_had_not(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several = ['policy.kind="active"', "policy.options={batch=4}"]
+    test_a_session_that_died_among_its_spectra_ends_as_if_it_had_not(
+        9, config, tmp_path, monkeypatch, several
+    )
+    decisions = [d for d in open_session(tmp_path / "cut").documents() if isinstance(d, DecisionDocument)]
+    drawn = [d.draw for d in decisions]
+    assert 3 <= max(map(drawn.count, drawn)) <= 5  # systematic: to within one of four
 
 
 @pytest.fixture
@@ -282,6 +300,8 @@ def test_an_instrument_without_what_spectra_need_is_refused_before_it_is_called(
         ("eds.classes=nowhere.toml", "nowhere.toml"),
         ("eds.matrix={Xx=1.0}", "Xx"),
         ("eds.confidence=0.2", "eds.confidence"),
+        ("eds.shift_ev=[0.0, 5000.0]", "off by more than 80 eV"),
+        ("beam.kv=15.0", "set beam.kv = 20"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_touched(
@@ -291,5 +311,40 @@ def test_what_cannot_work_is_refused_before_anything_is_touched(
     if "guaranteed" in override:
         extra += ["--set", "policy.exploration=0.6"]
     assert main(["run", str(config), "--out", str(out), *extra]) == 2
+    assert said in capsys.readouterr().err
+    assert not out.exists()
+
+
+def _negative(spectra: h5py.Group) -> None:
+    for dataset in spectra.values():
+        dataset[...] = -dataset[...]
+
+
+def _uncalibrated(spectra: h5py.Group) -> None:
+    del spectra["oxide"].attrs["ev_per_channel"]
+
+
+def _two_axes(spectra: h5py.Group) -> None:
+    spectra["oxide"].attrs["ev_per_channel"] = 5.0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (_negative, "counts that are negative or not finite"),
+        (_uncalibrated, "oxide lacks ev_per_channel"),
+        (_two_axes, "differ in their axes"),
+    ],
+)
+def test_spectra_that_cannot_be_used_are_refused_before_anything_is_touched(
+    spoil: Callable[[h5py.Group], None], said: str, steel: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    spoilt, out = tmp_path / "spoilt.h5", tmp_path / "session"
+    spoilt.write_bytes(steel.read_bytes())
+    with h5py.File(spoilt, "r+") as file:
+        spoil(file["/truth/spectra"])
+    (tmp_path / "session.toml").write_text(SESSION.format(specimen=spoilt))
+    assert main(["run", str(tmp_path / "session.toml"), "--out", str(out)]) == 2
     assert said in capsys.readouterr().err
     assert not out.exists()

@@ -49,7 +49,7 @@ LABELS = """
 [labels]
 queue = "sqlite:///{queue}"
 share = 1.0
-max_requests = 60
+max_requests = 47
 second_opinions = 0.0
 finetune = true
 finetune_after = 24
@@ -193,7 +193,7 @@ def test_a_better_model_takes_over_by_measuring_every_frame_again(
     assert files == {Path(d.file).name for d in adopted}  # and nothing else is left of a training
     assert quantity.covers == "expert-corrected"
     learnt = len(adopted[-1].learnt)
-    assert quantity.extra["answers"] == 60 - learnt  # what taught the model tells nothing of its error
+    assert quantity.extra["answers"] == 47 - learnt  # what taught the model tells nothing of its error
     assert quantity.ci_low is not None
     assert quantity.ci_high is not None
     assert main(["specimen", "truth", "--config", str(config), "--json"]) == 0
@@ -228,6 +228,18 @@ def _check_resumption(killed: Path, whole: SessionResult) -> None:
     assert [q.model_dump() for q in resumed.quantities] == [q.model_dump() for q in whole.quantities]
     assert resumed.model == whole.model
     assert resumed.warnings == whole.warnings
+
+
+@pytest.mark.usefixtures("trains_at_once")
+def test_nothing_is_learnt_where_too_few_answers_would_be_left(
+    config_file: Callable[..., Path], tmp_path: Path, expert: Expert
+) -> None:
+    """Of 32 answers at most, 24 are there when a training could begin: about 12 would no longer correct."""
+    config = load_config(config_file(frames=60), ["labels.max_requests=32"])
+    result = run_session(config, tmp_path / "session", listener=expert)
+    assert TrainsAtOnce.begun == 0
+    assert result.quantities[0].covers == "expert-corrected"
+    assert result.quantities[0].extra["answers"] == 32
 
 
 @pytest.mark.usefixtures("trains_at_once")

@@ -1,10 +1,13 @@
 """``autoscope replay`` on real session folders."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from autoscope.app.cli import main
+
+WEIGHTS = Path(__file__).parents[2] / "configs" / "policies" / "survey-1.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +62,11 @@ def test_another_policy_and_its_options(uniform, capsys):
     assert "active on what uniform recorded" in said and "beam time, overview included" in said
 
 
+def test_a_learned_policy(uniform, capsys):
+    document = replayed(capsys, uniform, "--policy", "learned", "--weights", WEIGHTS)
+    assert document["policy"]["kind"] == "learned" and document["can_be_said"]
+
+
 def test_nothing_is_written(uniform):
     before = {file.name: file.read_bytes() for file in uniform.iterdir()}
     assert main(["replay", str(uniform), "--policy", "greedy"]) == 0
@@ -97,8 +105,11 @@ def test_records_that_were_changed_are_refused(recorded, capsys):
     ("arguments", "said"),
     [
         (["--policy", "actve"], "--policy"),
-        (["--policy", "active", "--option", "bach=4"], "policy.bach is unknown"),
+        (["--policy", "active", "--option", "bach=4"], "policy.options.bach is unknown"),
         (["--policy", "active", "--option", "batch"], "write key=value"),
+        (["--policy", "learned"], "needs weights"),
+        (["--policy", "learned", "--weights", "none.safetensors"], "none.safetensors"),
+        (["--policy", "uniform", "--weights", "none.safetensors"], "takes no weights"),
     ],
 )
 def test_bad_usage(uniform, capsys, arguments, said):

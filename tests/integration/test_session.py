@@ -11,7 +11,7 @@ import pytest
 from autoscope.app.cli import main
 from autoscope.app.loading import load_config
 from autoscope.app.running import resume_session, run_session
-from autoscope.core import ConfigurationError
+from autoscope.core import ConfigurationError, ModelError, SessionFailedError
 from autoscope.records import DecisionDocument, ObservationDocument, StateDocument, open_session
 from autoscope.session import Progress, SessionControl
 
@@ -254,6 +254,25 @@ def test_what_does_not_fit_is_refused_before_anything_is_touched(
     assert status == 2
     assert said in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_session_that_fails_says_so_in_a_result_and_a_report(
+    write_config: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ModelError("the model came apart")
+
+    monkeypatch.setattr("autoscope.app.preparing.survey_of", broken)
+    out = tmp_path / "session"
+    assert main(["run", str(write_config()), "--out", str(out)]) == 1
+    assert "autoscope: error: the model came apart" in capsys.readouterr().err
+    result = json.loads((out / "result.json").read_text())
+    assert (result["finish_reason"], result["spent"]["frames"]) == ("failed", 4)
+    assert any("the model came apart" in warning for warning in result["warnings"])
+    assert "the model came apart" in (out / "report.html").read_text()
+    with pytest.raises(SessionFailedError) as caught:
+        resume_session(out)
+    assert isinstance(caught.value.__cause__, ModelError)
 
 
 def test_keep_out_zones_hold_and_are_reported(write_config: Write, tmp_path: Path) -> None:

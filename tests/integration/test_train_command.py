@@ -10,6 +10,7 @@ from autoscope.app.cli import main
 from autoscope.survey import RULE
 from autoscope_policies.learned import (
     ChoiceCard,
+    DeferenceCard,
     EnvironmentCard,
     Network,
     NetworkCard,
@@ -20,6 +21,7 @@ from autoscope_policies.learned import (
     read_policy,
     write_policy,
 )
+from autoscope_simulators import SpecimenFile
 
 CARTPOLE = """
 [training]
@@ -119,7 +121,7 @@ def test_an_interrupted_training_goes_on(config, tmp_path, capsys):
 def test_mistakes_touch_nothing(config, tmp_path, capsys, arguments, message):
     assert main(["train", str(config), "--out", str(tmp_path / "out"), *arguments]) == 2
     assert message in capsys.readouterr().err
-    assert not list((tmp_path / "out").glob("**/*.safetensors"))
+    assert not (tmp_path / "out").exists()
 
 
 class Breaking(gym.Env):
@@ -160,7 +162,7 @@ def test_a_reward_that_becomes_nan_is_named_and_can_be_gone_on_from(config, tmp_
         del gym.registry["tests/Breaking-v0"]
 
 
-def designer(path, favoured):
+def designer(path, favoured, deference=None):
     """A policy file whose network always takes the same option of every parameter."""
     layout = design_layout()
     n, biases = len(layout.observations), np.zeros(layout.n_options, np.float32)
@@ -176,7 +178,7 @@ def designer(path, favoured):
         choices=tuple(ChoiceCard(name=one.name, options=one.options) for one in layout.choices),
         normalisation=NormalisationCard(mean=(0.0,) * n, variance=(1.0,) * n),
         environment=EnvironmentCard(id="autoscope/Survey-v0"), algorithm="maskable_ppo", seed=1, steps=1,
-        weights_sha256="",
+        deference=deference, weights_sha256="",
     )  # fmt: skip
     return write_policy(path, network, card)
 
@@ -187,15 +189,15 @@ def test_a_session_under_a_learned_policy_says_what_it_chose(write_config, tmp_p
     folder = tmp_path / "session"
     assert main(["run", str(config), "--out", str(folder), "--json"]) == 0
     text = "".join(path.read_text() for path in folder.glob("*.jsonl"))
-    assert (
-        "the learned policy chose travel exponent 1, 4 fields at once; the rule: travel exponent 0.5" in text
-    )
+    pilot = "the learned policy chose 4 fields at once; the rule: one field at a time"
+    assert f'{pilot}"' in text and f'{pilot}, travel exponent 0.5"' in text
     assert policy.sha256 in text
     assert "learned" in (folder / "report.html").read_text()
 
 
-def test_a_network_that_copies_the_rule_gives_the_session_of_the_rule(write_config, tmp_path, capsys):
-    designer(tmp_path / "policy.safetensors", RULE.action)
+def test_a_network_that_is_trusted_with_nothing_gives_the_session_of_the_rule(write_config, tmp_path, capsys):
+    nothing = DeferenceCard(margin=0.0, trusted=(), worlds=10)
+    designer(tmp_path / "policy.safetensors", RULE.action + np.array([1, 1, 0, 0, 0]), nothing)
     results = []
     for kind, extra in (("learned", 'weights = "policy.safetensors"'), ("active", "")):
         folder = tmp_path / kind
@@ -227,3 +229,59 @@ def test_a_policy_for_something_else_is_refused(config, write_config, tmp_path, 
         "observations: it lacks 'log10 of half-width over wanted, target furthest from done'"
         in capsys.readouterr().err
     )
+
+
+SPECIMENS = """
+[benchmark]
+episodes = 2
+policies = ["uniform"]
+[[specimens]]
+specimen = "{specimen}"
+[specimens.imaging.overview]
+hfw_um = 128.0
+width_px = 128
+height_px = 128
+[specimens.imaging.reference]
+hfw_um = 16.0
+width_px = 64
+height_px = 64
+dwell_us = 3.0
+[[specimens.targets]]
+quantity = "area_fraction"
+class = "pearlite"
+half_width = 0.08
+"""
+ON_SPECIMENS = """
+[training]
+steps = 0
+environments = 1
+hidden = [4]
+evaluation_episodes = 2
+contrasts = { worlds = 2, plays = 1 }
+[training.environment]
+id = "autoscope/Survey-v0"
+options = { hold = 8, max_fields = 60 }
+specimens = "bench.toml"
+"""
+
+
+def test_a_policy_is_trained_on_specimens_and_its_card_names_them(specimen, tmp_path):
+    (tmp_path / "bench.toml").write_text(SPECIMENS.format(specimen=specimen))
+    (tmp_path / "train.toml").write_text(ON_SPECIMENS)
+    out = tmp_path / "out"
+    assert main(["train", str(tmp_path / "train.toml"), "--out", str(out), "--json"]) == 0
+    with SpecimenFile(specimen) as opened:
+        sha256 = opened.sha256
+    card = read_policy(out / "policy.safetensors", design_layout()).card
+    assert card.trained_on == (sha256,)
+    assert card.scores.mean_beam_time_s > 0
+    assert len(list((out / "tables").glob("*.npz"))) == 1
+    cards = f'episodes = 2\ncards = ["{out / "policy.json"}"]'
+    (tmp_path / "bench.toml").write_text(SPECIMENS.format(specimen=specimen).replace("episodes = 2", cards))
+    assert main(["benchmark", str(tmp_path / "bench.toml"), "--out", str(tmp_path / "seen")]) == 2
+
+
+def test_only_surveys_are_trained_on_specimens(tmp_path, capsys):
+    (tmp_path / "train.toml").write_text(CARTPOLE + 'specimens = "bench.toml"\n')
+    assert main(["train", str(tmp_path / "train.toml"), "--out", str(tmp_path / "out")]) == 2
+    assert "CartPole-v1 is not played on specimens" in capsys.readouterr().err

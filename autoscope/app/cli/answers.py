@@ -25,7 +25,7 @@ REASONS = {
 def print_result(result: SessionResult, folder: Path) -> None:
     """The answer of a session on the terminal."""
     console = Console(highlight=False)
-    console.print(f"{REASONS[result.finish_reason]}: {result.finish_reason}")
+    console.print(f"{REASONS[result.finish_reason]} ({result.finish_reason})")
     for quantity in result.quantities:
         console.print(f"  {escape(answer(quantity))}")
     spent = result.spent
@@ -34,7 +34,7 @@ def print_result(result: SessionResult, folder: Path) -> None:
         f" {spent.stage_travel_um / 1000:.1f} mm, dose at most {spent.dose_e_per_nm2_max:.3g} e/nm2"
     )
     for warning in result.warnings:
-        console.print(f"  [yellow]warning:[/] {escape(warning)}")
+        console.print(f"  [yellow]warning:[/] {escape(warning)}", soft_wrap=True)
     console.print(f"  report: {folder / 'report.html'}", soft_wrap=True)
 
 
@@ -97,7 +97,7 @@ def print_plan(plan: SessionPlan) -> None:
             f" {t.spread_p50:.3g}{with_unit(t.unit)} (p50), {t.spread_p90:.3g}{with_unit(t.unit)} (p90)"
         )
     for warning in plan.warnings:
-        console.print(f"  [yellow]warning:[/] {escape(warning)}")
+        console.print(f"  [yellow]warning:[/] {escape(warning)}", soft_wrap=True)
 
 
 def with_unit(unit: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from types import TracebackType
@@ -108,8 +109,10 @@ def _name(state: QuantityState) -> str:
 def _value(state: QuantityState) -> str:
     half, wanted = half_width(state), wanted_half_width(state)
     goal = "" if wanted is None else f", wanted ± {wanted:.3g}"
+    if not math.isfinite(state.estimate):
+        return f"no estimate yet{goal}"
     if half is None:
-        return f"{state.estimate:.4f}{goal}" if state.fields_measured else f"no estimate yet{goal}"
+        return f"{state.estimate:.4f}{goal}"
     return f"{state.estimate:.4f} ± {half:.4f}{goal}"
 
 

@@ -37,13 +37,14 @@ def _policy(options: argparse.Namespace) -> Policy:
     from autoscope_policies import make_policy
 
     table: dict[str, object] = {"kind": options.policy, "options": {}}
+    if options.weights is not None:
+        table["weights"] = str(options.weights.resolve())
     for item in options.option:
         if "=" not in item:
             raise ConfigurationError(f"--option {item!r}: write key=value, such as batch=4")
         override(table, f"options.{item}")
     asked = validated(PolicyConfig, table, name="--policy")
-    weights = {} if options.weights is None else {"weights": str(options.weights.resolve())}
-    return make_policy(asked.kind, **asked.options, **weights)
+    return make_policy(asked.kind, **asked.made_with)
 
 
 def print_replay(replay: Replay) -> None:

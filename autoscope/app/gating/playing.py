@@ -14,7 +14,6 @@ from autoscope.app.gating.config import FamilyEntry, GateSection
 from autoscope.core import AutoscopeError, component_rng
 from autoscope.survey import (
     DESIGN_OPTIONS,
-    RULE,
     Design,
     Designed,
     Policy,
@@ -72,7 +71,9 @@ class Player:
 
     @property
     def key(self) -> list[object]:
-        """What its play depends on."""
+        """What its play depends on; a network that is trusted with nothing plays as the rule."""
+        if self.weights is not None and _learned(self.weights).yields_always:
+            return Player(RULE_NAME).key
         action = None if self.design is None else self.design.action.tolist()
         return [action if action is not None else self.name if self.weights is None else "", self.sha256]
 
@@ -88,7 +89,7 @@ class Player:
                 t.goal.wanted(float(v)) for t, v in zip(world.targets, world.population.truth, strict=True)
             ]
             return NeymanOracle(world.population.values, likeness, np.array(wanted))
-        return make_policy(self.name)
+        return make_policy("active" if self.name == RULE_NAME else self.name)
 
 
 @lru_cache(maxsize=8)
@@ -113,7 +114,7 @@ class Constant:
 
 def rules() -> tuple[Player, ...]:
     """The hand-written policies that need no tuning."""
-    return Player(RULE_NAME, RULE), Player(NAIVE_NAME, NAIVE), Player(GREEDY_NAME)
+    return Player(RULE_NAME), Player(NAIVE_NAME, NAIVE), Player(GREEDY_NAME)
 
 
 def learned_players(weights: tuple[Path, ...]) -> tuple[Player, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +23,7 @@ class EnvironmentConfig(Section):
     options: Mapping[str, Any] = Field(default_factory=dict)
     validation: Mapping[str, Any] = Field(default_factory=dict)
     rule: str = ""
+    specimens: Path | None = None
 
     @property
     def validation_options(self) -> dict[str, Any]:
@@ -59,7 +61,8 @@ def load_training(
     """Reads the configuration of a training.
 
     Args:
-        path: the TOML file.
+        path: the TOML file; a relative path in it is relative to its folder, and ``$NAME`` is replaced by the
+            environment's.
         overrides: ``"training.ppo.batch=128"`` items that replace values.
         seed: trains with this one alone.
         steps: replaces the file's number of steps.
@@ -72,8 +75,15 @@ def load_training(
         override(document, item)
     table = document.get("training")
     if isinstance(table, dict):
+        _absolute(table.get("environment"), path.resolve().parent)
         if seed is not None:
             table["seeds"] = [seed]
         if steps is not None:
             table["steps"] = steps
     return validated(TrainingConfig, document, name=str(path))
+
+
+def _absolute(environment: object, folder: Path) -> None:
+    if isinstance(environment, dict) and isinstance(environment.get("specimens"), str):
+        specimens = Path(os.path.expandvars(environment["specimens"])).expanduser()
+        environment["specimens"] = str(folder / specimens)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_args, get_type_hints
 
 import gymnasium as gym
+import numpy as np
 from pydantic import BaseModel, ConfigDict, create_model
 
 from autoscope.app.loading import validated
 from autoscope.app.training.roles import ROLES
 from autoscope.core import ConfigurationError, nearest
+from autoscope_envs import SurveyWorld
 from autoscope_policies.learned import Choice, Layout
 from autoscope_policies.training import Chooser
 from autoscope_policies.training.problem import Environment, option_counts
@@ -29,15 +31,18 @@ class EnvironmentMaker:
     Attributes:
         id: of the environment.
         options: beside its defaults.
+        world: makes the world of an episode, where that is not one of its own.
     """
 
     id: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    world: Callable[[np.random.Generator], SurveyWorld] | None = None
 
     def __call__(self) -> Environment:
         """A new environment, without the warnings of the checker that wraps others."""
         importlib.import_module("autoscope_envs")
-        made: Environment = gym.make(self.id, disable_env_checker=True, **self.options)
+        options = dict(self.options) if self.world is None else {**self.options, "world": self.world}
+        made: Environment = gym.make(self.id, disable_env_checker=True, **options)
         return made
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscope.survey import RULE
+from autoscope.survey import rule_action
 from autoscope_envs import eds_trigger, field_selection
 from autoscope_policies.learned import Choice, Layout, design_layout
 from autoscope_policies.training import Chooser
@@ -39,8 +39,8 @@ def _trade(observation: NDArray[np.floating], masks: NDArray[np.bool_] | None) -
 
 
 def _active(observation: NDArray[np.floating], masks: NDArray[np.bool_] | None) -> NDArray[np.int64]:
-    """The design of ``policy.kind = "active"``, whatever happens."""
-    return RULE.action
+    """The design of ``policy.kind = "active"``."""
+    return rule_action(observation)
 
 
 ROLES: Mapping[str, Role] = {

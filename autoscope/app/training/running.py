@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict, dataclass
+import sys
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,13 @@ from autoscope.app.benchmarking.fingerprints import code_hash, digest
 from autoscope.app.training.config import TrainingConfig
 from autoscope.app.training.environments import environment_maker, layout_of, rule_of
 from autoscope.app.training.seeds import Tell, train_seeds
+from autoscope.app.training.specimens import specimen_worlds
 from autoscope.core import ConfigurationError
 from autoscope.perception.output_files import make_folder
 from autoscope.records import replace_file
 from autoscope_policies.learned import EnvironmentCard
 from autoscope_policies.training import Problem
+from autoscope_policies.training.problem import check_algorithm
 
 if TYPE_CHECKING:
     from autoscope_policies.training.trainer import TrainedPolicy
@@ -100,8 +103,8 @@ def run_training(
         TrainingError: a reward, an observation or the loss is not a finite number.
         ModelError: a checkpoint is damaged.
     """
-    problem = problem_of(config, name=name)
     _check_folder(folder, resume)
+    problem = problem_of(config, name=name, folder=folder)
     make_folder(folder)
     replace_file(folder / CONFIG, tomli_w.dumps(config.model_dump(mode="json", exclude_none=True)))
     policies = train_seeds(
@@ -125,19 +128,32 @@ def run_training(
     return run
 
 
-def problem_of(config: TrainingConfig, *, name: str) -> Problem:
+def problem_of(config: TrainingConfig, *, name: str, folder: Path = Path()) -> Problem:
     """What a configuration trains on.
 
+    Args:
+        config: the training.
+        name: of the configuration's file, for messages.
+        folder: of the training; specimens are tabulated in it.
+
     Raises:
-        ConfigurationError: the environment, an option of it or the rule is unknown, or of another type.
+        ConfigurationError: the environment, an option of it or the rule is unknown, or of another type; the
+            algorithm cannot act in the environment; or the specimens cannot be surveyed as asked.
+        SpecimenError: a specimen file is missing or damaged.
     """
     asked = config.training.environment
     make = environment_maker(asked.id, asked.options, name=name, key="training.environment.options")
     validation = environment_maker(
         asked.id, asked.validation_options, name=name, key="training.environment.validation"
     )
+    trained_on: tuple[str, ...] = ()
+    if asked.specimens is not None:
+        worlds = specimen_worlds(asked.specimens, asked.id, folder, _say)
+        make, validation = replace(make, world=worlds), replace(validation, world=worlds)
+        trained_on = worlds.sha256
     environment = make()
     try:
+        check_algorithm(config.training.algorithm, environment, asked.id)
         layout = layout_of(asked.id, environment)
     finally:
         environment.close()
@@ -147,8 +163,13 @@ def problem_of(config: TrainingConfig, *, name: str) -> Problem:
         layout,
         EnvironmentCard(id=asked.id, options=dict(asked.options)),
         {"config": digest(config.model_dump(mode="json")), "code": code_hash(TRAINING_CODE)},
-        rule=rule_of(asked.id, asked.rule, name=name),
+        trained_on,
+        rule_of(asked.id, asked.rule, name=name),
     )
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _check_folder(folder: Path, resume: bool) -> None:

@@ -48,7 +48,7 @@ def train_seeds(
         resume: go on from the checkpoints that are there.
         jobs: processes; 1 trains everything in this one.
         ray: address of a Ray cluster that trains instead; its machines share the folder.
-        tell: hears how far it is.
+        tell: hears how far it is; of seeds on a cluster, when each is done.
 
     Raises:
         ConfigurationError: algorithm, environment and settings do not fit together.
@@ -57,8 +57,7 @@ def train_seeds(
         AutoscopeError: a process was killed.
     """
     if ray is not None:
-        train = partial(_train_far, problem, settings, folder.resolve())
-        return dict(sorted(map_over(train, seeds, ray=ray)))
+        return _train_on_cluster(problem, settings, seeds, folder, ray, tell)
     if jobs == 1 or len(seeds) == 1:
         return {
             seed: train_seed(
@@ -118,6 +117,27 @@ def _train_aside(
         told.put((seed, now))
 
     return train_seed(problem, settings, seed, folder, resume, tell)
+
+
+def _train_on_cluster(
+    problem: Problem,
+    settings: LearningSettings,
+    seeds: Sequence[int],
+    folder: Path,
+    ray: str,
+    tell: Tell | None,
+) -> dict[int, TrainedPolicy]:
+    """Every seed on some machine of a cluster; each is told of when it is done."""
+    from autoscope_policies.training.progress import LearningProgress
+
+    train, done = partial(_train_far, problem, settings, folder.resolve()), {}
+    steps = settings.contrasts.worlds + settings.steps + settings.trust.worlds
+    for seed, policy in map_over(train, seeds, ray=ray):
+        done[seed] = policy
+        if tell is not None:
+            best = max(policy.points, key=lambda point: point.validation_return)
+            tell(seed, LearningProgress(steps, steps, policy.points[-1], best.validation_return))
+    return dict(sorted(done.items()))
 
 
 def _train_far(problem: Problem, settings: LearningSettings, folder: Path, seed: int) -> TrainedPolicy:

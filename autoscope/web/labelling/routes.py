@@ -109,7 +109,7 @@ def _add_leases(router: APIRouter, desk: LabelDesk) -> None:
     nothing: dict[int | str, dict[str, Any]] = {204: {"description": "There is nothing to label now"}}
 
     def held(lease: Lease) -> LeasedRequest:
-        return LeasedRequest.held(lease, desk.queue.lease_s, desk.queue.upcoming(lease.expert))
+        return LeasedRequest.held(lease, desk.queue.upcoming(lease.expert))
 
     @router.post("/lease", response_model=LeasedRequest, responses=responses() | nothing)
     def lease_request(wish: LeaseWish) -> Any:

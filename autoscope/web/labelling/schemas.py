@@ -84,7 +84,7 @@ class LeasedRequest(LabelRequest):
     next: LabelRequest | None
 
     @classmethod
-    def held(cls, lease: Lease, lease_s: float, following: RequestSummary | None) -> LeasedRequest:
+    def held(cls, lease: Lease, following: RequestSummary | None) -> LeasedRequest:
         """A lease as the queue gave it."""
         return cls.model_validate(
             _fields(lease.request)
@@ -92,7 +92,7 @@ class LeasedRequest(LabelRequest):
                 "token": lease.token,
                 "expert": lease.expert,
                 "expires": iso(lease.expires_at),
-                "lease_s": lease_s,
+                "lease_s": lease.lease_s,
                 "second_opinion": lease.second_opinion,
                 "next": None if following is None else LabelRequest.of(following),
             }

@@ -97,6 +97,38 @@ class ScoreCard(Settings):
     gain_standard_error: float | None = None
 
 
+class EvidenceCard(Settings):
+    """What came of a choice that was left to the network alone, against the rule in the same worlds.
+
+    Attributes:
+        gain: mean paired difference of returns, each over the larger of the two.
+        standard_error: of it.
+        departures: in how many worlds the network departed from the rule.
+        p: one-sided, of a paired t test.
+    """
+
+    gain: float
+    standard_error: float
+    departures: int
+    p: float
+
+
+class DeferenceCard(Settings):
+    """How far the network yields to the hand-written rule.
+
+    Attributes:
+        margin: by how much an output must exceed that of the rule's option.
+        trusted: names of the choices in which it may depart from the rule at all.
+        worlds: in which that was decided; 0: everything is trusted, nothing was tried.
+        evidence: by the name of the choice, where the network departs from the rule.
+    """
+
+    margin: Annotated[float, Field(ge=0.0)]
+    trusted: tuple[str, ...]
+    worlds: Annotated[int, Field(ge=0)] = 0
+    evidence: Mapping[str, EvidenceCard] = Field(default_factory=dict)
+
+
 class PolicyCard(Card):
     """All that is known of a learned policy.
 
@@ -114,6 +146,7 @@ class PolicyCard(Card):
         seed: of the training.
         steps: environment steps behind the stored weights.
         scores: on the validation episodes; None where there were none.
+        deference: to the rule; None: the network alone chooses.
         software: versions of what it was trained with.
         weights_sha256: hash of the stored tensors.
     """
@@ -132,6 +165,7 @@ class PolicyCard(Card):
     seed: int
     steps: int
     scores: ScoreCard | None = None
+    deference: DeferenceCard | None = None
     software: Mapping[str, str] = Field(default_factory=dict)
     weights_sha256: str
 
@@ -156,6 +190,10 @@ class PolicyCard(Card):
                 f"network.layers = {list(self.network.layers)} must begin with {seen}, the observations,"
                 f" and end with {chosen}, the options"
             )
+        names = {choice.name for choice in self.choices}
+        strange = sorted(set(self.deference.trusted) - names) if self.deference else []
+        if strange:
+            raise ValueError(f"deference.trusted: {strange[0]!r} is none of its choices")
         numbers = self.normalisation.mean, self.normalisation.variance
         if any(len(values) != seen for values in numbers):
             raise ValueError(f"normalisation needs {seen} means and variances, one for each observation")

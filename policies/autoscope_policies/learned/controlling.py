@@ -7,13 +7,13 @@ from pathlib import Path
 from autoscope.survey import (
     DESIGN_OBSERVATION,
     DESIGN_OPTIONS,
-    RULE,
     Design,
     Proposal,
     SurveyView,
     design_masks,
     design_observation,
     proposal_of,
+    rule_design,
 )
 from autoscope.survey.design import PILOT_FIELDS
 from autoscope_policies.learned.files import LearnedNetwork, read_policy
@@ -52,13 +52,21 @@ class Learned:
         self.learned: LearnedNetwork = read_policy(Path(weights), design_layout())
         self.sha256, self._pilot = self.learned.sha256, pilot
 
+    @property
+    def yields_always(self) -> bool:
+        """Whether the network is trusted with nothing: the policy does what the rule does."""
+        deference = self.learned.card.deference
+        return deference is not None and not deference.trusted
+
     def propose(self, view: SurveyView) -> Proposal:
         """A draw of the design that the network chooses, with what the rule would have chosen."""
-        design = Design.of(self.learned.choose(design_observation(view), design_masks(view)))
-        return proposal_of(design, view, self._pilot, _explained(design))
+        seen, rule = design_observation(view), rule_design(view)
+        design = Design.of(self.learned.choose(seen, design_masks(view), rule.action))
+        return proposal_of(design, view, self._pilot, _explained(design, rule, len(view.past) < self._pilot))
 
 
-def _explained(design: Design) -> str:
+def _explained(design: Design, rule: Design, pilot: bool) -> str:
     """One clause for the report: what was chosen, and what the rule would have chosen where that differs."""
-    chosen = f"the learned policy chose {design.said()}"
-    return f"{chosen}, as the rule does" if design == RULE else f"{chosen}; the rule: {RULE.said()}"
+    chosen, usual = design.said(pilot), rule.said(pilot)
+    said = f"the learned policy chose {chosen}"
+    return f"{said}, as the rule does" if chosen == usual else f"{said}; the rule: {usual}"

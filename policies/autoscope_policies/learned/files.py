@@ -20,6 +20,7 @@ from autoscope.core import ModelError
 from autoscope.perception.card import refuse_what_is_no_model
 from autoscope.perception.output_files import write_whole
 from autoscope_policies.learned.card import CARD_KEY, PolicyCard
+from autoscope_policies.learned.deference import Deference
 from autoscope_policies.learned.layout import Layout, differences
 from autoscope_policies.learned.network import Masks, Network, Normalisation, chances
 
@@ -38,12 +39,18 @@ class LearnedNetwork:
     card: PolicyCard
     sha256: str
 
-    def choose(self, observation: NDArray[np.floating], masks: Masks | None = None) -> NDArray[np.int64]:
-        """The best option of each choice.
+    def choose(
+        self,
+        observation: NDArray[np.floating],
+        masks: Masks | None = None,
+        usual: NDArray[np.int64] | None = None,
+    ) -> NDArray[np.int64]:
+        """The best option of each choice; where the policy defers to the rule, that of the rule.
 
         Args:
             observation: ``n`` numbers, as the environment gives them.
             masks: which options are allowed; None: all.
+            usual: what the rule chooses; None: the network alone chooses.
 
         Returns:
             One index for each choice.
@@ -51,7 +58,11 @@ class LearnedNetwork:
         Raises:
             ConfigurationError: observation or masks do not fit the network.
         """
-        return self.network.choose(observation, masks)
+        yields = self.card.deference
+        if usual is None or yields is None:
+            return self.network.choose(observation, masks)
+        trusted = tuple(choice.name in yields.trusted for choice in self.card.choices)
+        return Deference(yields.margin, trusted).choose(self.network(observation, masks), usual)
 
     def probabilities(
         self, observation: NDArray[np.floating], masks: Masks | None = None

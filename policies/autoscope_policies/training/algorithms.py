@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,42 +14,13 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import nn
 
-from autoscope.core import ConfigurationError, TrainingError
+from autoscope.core import TrainingError
 from autoscope_policies.learned.layout import Layout
 from autoscope_policies.learned.network import Network
-from autoscope_policies.training.problem import MASKS, Environment
 from autoscope_policies.training.settings import LearningSettings
 from autoscope_policies.training.vectorising import normalisation_of
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU}
-
-
-def check_algorithm(algorithm: str, environment: Environment, name: str) -> None:
-    """Checks that an algorithm can learn to act in an environment.
-
-    Args:
-        algorithm: which.
-        environment: where.
-        name: of it, for the message.
-
-    Raises:
-        ConfigurationError: it cannot; says which one can.
-    """
-    space = environment.action_space
-    if algorithm == "sac":
-        raise ConfigurationError(
-            f"training.algorithm = 'sac' chooses real numbers, and the actions of {name} are options"
-            f" ({space}): use 'maskable_ppo' or 'ppo'"
-        )
-    if algorithm == "dqn" and not isinstance(space, gym.spaces.Discrete):
-        raise ConfigurationError(
-            f"training.algorithm = 'dqn' makes a single choice, and {name} asks for several ({space}):"
-            " use 'maskable_ppo' or 'ppo'"
-        )
-    if algorithm == "maskable_ppo" and not environment.has_wrapper_attr(MASKS):
-        raise ConfigurationError(
-            f"training.algorithm = 'maskable_ppo' needs {MASKS}(), which {name} does not offer: use 'ppo'"
-        )
 
 
 def build(settings: LearningSettings, environments: VecNormalize, seed: int) -> BaseAlgorithm:

@@ -44,7 +44,8 @@ class Contrasts:
         world: ``n``, which world each is of.
         actions: ``worlds x plays x choices``.
         gains: ``worlds x plays``, return less the rule's, over the larger of the two; 0 for the rule.
-        rule: ``worlds x choices``, what the rule chose at the beginning.
+        rule: ``n x choices``, what the rule chose on each observation.
+        departs: ``worlds x plays x choices``, whether a play leaves the rule in a choice.
     """
 
     observations: NDArray[np.float32]
@@ -52,6 +53,7 @@ class Contrasts:
     actions: NDArray[np.int64]
     gains: NDArray[np.float64]
     rule: NDArray[np.int64]
+    departs: NDArray[np.bool_]
 
 
 def play_contrasts(
@@ -64,7 +66,8 @@ def play_contrasts(
 ) -> Contrasts:
     """Plays each world under the rule and under constant choices around it.
 
-    Each choice is the rule's with probability one half, otherwise any that is allowed at the beginning.
+    Each choice is left to the rule with probability one half, otherwise any option that is allowed at the
+    beginning is kept to the end.
 
     Args:
         environment: one of training.
@@ -75,15 +78,22 @@ def play_contrasts(
         tell: hears how many worlds were played.
     """
     rng = component_rng(seed, "contrasts")
-    seen, world, actions, gains, rules = [], [], [], [], []
+    seen, world, actions, departs, gains, rules = [], [], [], [], [], []
     for number, episode in enumerate(episode_seeds(seed, "contrasts", settings.worlds)):
-        states, base, first, masks = _watched(environment, rule, episode)
+        states, chosen, base, masks = _watched(environment, rule, episode)
         seen += states
+        rules += chosen
         world += [number] * len(states)
-        rules.append(first)
-        drawn = np.array([_near(rng, first, masks, sizes) for _ in range(settings.plays)])
+        drawn = np.array([_drawn(rng, masks, sizes) for _ in range(settings.plays)])
+        away = rng.random(drawn.shape) < 0.5
         actions.append(drawn)
-        returns = np.array([_constant(environment, action, episode) for action in drawn])
+        departs.append(away)
+        returns = np.array(
+            [
+                _departing(environment, rule, action, leaves, episode)
+                for action, leaves in zip(drawn, away, strict=True)
+            ]
+        )
         gains.append((returns - base) / np.maximum(np.maximum(np.abs(returns), abs(base)), LEAST_RETURN))
         tell(number + 1)
     return Contrasts(
@@ -92,6 +102,7 @@ def play_contrasts(
         np.array(actions),
         np.array(gains),
         np.array(rules),
+        np.array(departs),
     )
 
 
@@ -105,9 +116,8 @@ def fit_contrasts(
 ) -> float:
     """Fits the network's outputs to the gains: what a play gained is the sum of what its options are worth.
 
-    A share of the worlds is held out; the weights are those that explained them best, and an option must
-    promise the caution more than the rule's before it is preferred. The outputs become logits: an option that
-    gains the temperature more than another is e times as likely.
+    A share of the worlds is held out; the weights are those that explained them best. The outputs become
+    logits: an option that gains the temperature more than another is e times as likely.
 
     Args:
         model: one of the PPO family.
@@ -146,7 +156,6 @@ def fit_contrasts(
     with torch.no_grad():
         for parameter, value in zip(parameters, kept, strict=True):
             parameter.copy_(value)
-        _prefer_rule(policy.action_net.bias, found.rule, sizes, settings.caution / settings.temperature)
     return 1 - best / nothing if nothing > 0 else 0.0
 
 
@@ -163,7 +172,7 @@ class _Rows:
         at = torch.as_tensor(chosen)
         world = self._world[at]
         worth = _outputs(policy, self._observations[at]) * temperature
-        said = torch.einsum("bo,bpo->bp", worth, self._inputs[world])
+        said = torch.einsum("bo,bpo->bp", worth, self._inputs[at])
         return ((said - self._gains[world]) ** 2 * self._weight[world]).mean()
 
     @torch.no_grad()
@@ -181,67 +190,66 @@ def _copied(parameters: list[Any]) -> list[torch.Tensor]:
     return [parameter.detach().clone() for parameter in parameters]
 
 
-def _prefer_rule(bias: torch.Tensor, rule: NDArray[np.int64], sizes: tuple[int, ...], by: float) -> None:
-    """Adds to the outputs of the options that the rule chose in most worlds."""
-    for choice, start in enumerate(np.cumsum([0, *sizes[:-1]]).tolist()):
-        usual = int(np.bincount(rule[:, choice], minlength=sizes[choice]).argmax())
-        bias[start + usual] += by
-
-
 def _watched(
     environment: Environment, rule: Chooser, seed: int
-) -> tuple[list[NDArray[np.floating]], float, NDArray[np.int64], NDArray[np.bool_] | None]:
-    """Some states of the rule's episode, its return, what the rule did first, and what it could have done."""
+) -> tuple[list[NDArray[np.floating]], list[NDArray[np.int64]], float, NDArray[np.bool_] | None]:
+    """Some states of the rule's episode, what it did there, its return, and what it could have done first."""
     observation, _ = environment.reset(seed=seed)
-    masks = masks_of(environment)
-    first, states, total, over = rule(observation, masks), [observation], 0.0, False
+    first = masks_of(environment)
+    states, actions, total, over = [], [], 0.0, False
     while not over:
         chosen = rule(observation, masks_of(environment))
+        states.append(observation)
+        actions.append(chosen)
         observation, reward, ended, cut, _ = environment.step(as_action(environment, chosen))
         total += float(reward)
         over = ended or cut
-        if not over:
-            states.append(observation)
     kept = np.unique(np.linspace(0, len(states) - 1, STATES).round().astype(int))
-    return [states[place] for place in kept], total, first, masks
+    return [states[place] for place in kept], [actions[place] for place in kept], total, first
 
 
-def _constant(environment: Environment, action: NDArray[np.int64], seed: int) -> float:
-    """Return of an episode in which an action is repeated to the end."""
-    environment.reset(seed=seed)
+def _departing(
+    environment: Environment,
+    rule: Chooser,
+    action: NDArray[np.int64],
+    departs: NDArray[np.bool_],
+    seed: int,
+) -> float:
+    """Return of the rule's episode with some of its choices kept constant to the end."""
+    observation, _ = environment.reset(seed=seed)
     total, over = 0.0, False
     while not over:
-        _, reward, ended, cut, _ = environment.step(as_action(environment, action))
+        chosen = np.where(departs, action, rule(observation, masks_of(environment)))
+        observation, reward, ended, cut, _ = environment.step(as_action(environment, chosen))
         total += float(reward)
         over = ended or cut
     return total
 
 
-def _near(
-    rng: np.random.Generator,
-    rule: NDArray[np.int64],
-    masks: NDArray[np.bool_] | None,
-    sizes: tuple[int, ...],
+def _drawn(
+    rng: np.random.Generator, masks: NDArray[np.bool_] | None, sizes: tuple[int, ...]
 ) -> NDArray[np.int64]:
     allowed = split_masks(np.ones(sum(sizes), bool) if masks is None else masks, sizes)
-    drawn = [int(rng.choice(np.flatnonzero(mask))) for mask in allowed]
-    return np.where(rng.random(len(sizes)) < 0.5, rule, drawn).astype(np.int64)
+    return np.array([int(rng.choice(np.flatnonzero(mask))) for mask in allowed], np.int64)
 
 
 def _design_rows(found: Contrasts, sizes: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """``worlds x plays x options``: 1 for what a play chose, less 1 for what the rule did; gains; weights.
+    """Inputs, gains and weights of the plays.
+
+    Inputs are ``n x plays x options``: where a play leaves the rule in a choice, 1 for what it chose, less 1
+    for what the rule did on the observation. Gains and weights are ``worlds x plays``.
 
     Gains weigh less the more they scatter within their world, so that worlds in which one choice is a
     disaster do not decide everything.
     """
-    offset = np.cumsum([0, *sizes[:-1]])
-    inputs = np.zeros((*found.gains.shape, sum(sizes)), np.float32)
-    worlds, plays = np.indices(found.gains.shape)
-    for choice, start in enumerate(offset):
-        np.add.at(inputs, (worlds, plays, start + found.actions[..., choice]), 1)
-        np.add.at(
-            inputs, (worlds, plays, start + np.broadcast_to(found.rule[:, None, choice], worlds.shape)), -1
-        )
+    actions, departs = found.actions[found.world], found.departs[found.world]
+    inputs = np.zeros((*departs.shape[:2], sum(sizes)), np.float32)
+    rows, plays = np.indices(departs.shape[:2])
+    for choice, start in enumerate(np.cumsum([0, *sizes[:-1]])):
+        away = departs[..., choice].astype(np.float32)
+        usual = np.broadcast_to(found.rule[:, None, choice], rows.shape)
+        np.add.at(inputs, (rows, plays, start + actions[..., choice]), away)
+        np.add.at(inputs, (rows, plays, start + usual), -away)
     gains = found.gains.astype(np.float32)
     weight = 1 / (0.05 + gains.std(axis=1, keepdims=True)) * np.ones_like(gains)
     return torch.as_tensor(inputs), torch.as_tensor(gains), torch.as_tensor(weight / weight.mean())

@@ -46,6 +46,34 @@ class Problem:
     rule: Chooser | None = None
 
 
+def check_algorithm(algorithm: str, environment: Environment, name: str) -> None:
+    """Checks that an algorithm can learn to act in an environment.
+
+    Args:
+        algorithm: which.
+        environment: where.
+        name: of it, for the message.
+
+    Raises:
+        ConfigurationError: it cannot; says which one can.
+    """
+    space = environment.action_space
+    if algorithm == "sac":
+        raise ConfigurationError(
+            f"training.algorithm = 'sac' chooses real numbers, and the actions of {name} are options"
+            f" ({space}): use 'maskable_ppo' or 'ppo'"
+        )
+    if algorithm == "dqn" and not isinstance(space, gym.spaces.Discrete):
+        raise ConfigurationError(
+            f"training.algorithm = 'dqn' makes a single choice, and {name} asks for several ({space}):"
+            " use 'maskable_ppo' or 'ppo'"
+        )
+    if algorithm == "maskable_ppo" and not environment.has_wrapper_attr(MASKS):
+        raise ConfigurationError(
+            f"training.algorithm = 'maskable_ppo' needs {MASKS}(), which {name} does not offer: use 'ppo'"
+        )
+
+
 def check_environment(environment: Environment, layout: Layout) -> None:
     """Checks that an environment has the layout's numbers and choices.
 

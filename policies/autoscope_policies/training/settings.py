@@ -100,6 +100,18 @@ class ContrastSettings(Settings):
     caution: Annotated[float, Field(ge=0.0)] = 0.02
 
 
+class TrustSettings(Settings):
+    """Which choices are left to the network; see `trusting`.
+
+    Attributes:
+        worlds: episodes' seeds in which each choice is tried; 0: everything is left to the network.
+        confidence: that a choice which is left to it is better than the rule's.
+    """
+
+    worlds: Annotated[int, Field(ge=0)] = 0
+    confidence: Share = 0.95
+
+
 class LearningSettings(Settings):
     """Everything that decides what a training gives, besides environment and seed.
 
@@ -122,6 +134,7 @@ class LearningSettings(Settings):
         dqn: of ``dqn``.
         cloning: before the training proper.
         contrasts: likewise, after cloning.
+        trust: after the training.
     """
 
     algorithm: Algorithm = "maskable_ppo"
@@ -141,3 +154,4 @@ class LearningSettings(Settings):
     dqn: DQNSettings = DQNSettings()
     cloning: CloningSettings = CloningSettings()
     contrasts: ContrastSettings = ContrastSettings()
+    trust: TrustSettings = TrustSettings()

@@ -20,18 +20,26 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 from autoscope.core import ConfigurationError, TrainingError, component_rng
 from autoscope.perception.checkpoint import load_checkpoint, save_checkpoint
+from autoscope_policies.learned.deference import Deference
 from autoscope_policies.learned.files import LearnedNetwork, write_policy
 from autoscope_policies.learned.network import Network
-from autoscope_policies.training.algorithms import build, check_algorithm, extracted, piece_steps
+from autoscope_policies.training.algorithms import build, extracted, piece_steps
 from autoscope_policies.training.cloning import clone
 from autoscope_policies.training.contrasts import fit_contrasts, play_contrasts
 from autoscope_policies.training.describing import card_of
 from autoscope_policies.training.evaluation import Evaluation, episode_seeds, evaluate, score
-from autoscope_policies.training.problem import Chooser, Environment, Problem, check_environment
+from autoscope_policies.training.problem import (
+    Chooser,
+    Environment,
+    Problem,
+    check_algorithm,
+    check_environment,
+)
 from autoscope_policies.training.progress import EpisodeWatch, LearningPoint, LearningProgress
 from autoscope_policies.training.randomness import borrowed_generators
 from autoscope_policies.training.resuming import Standing, captured, restore
 from autoscope_policies.training.settings import LearningSettings
+from autoscope_policies.training.trusting import Deferring, Trust, trust
 from autoscope_policies.training.vectorising import vectorise
 
 CHECKPOINT, WEIGHTS, TENSORBOARD = "checkpoint.pt", "policy.safetensors", "tensorboard"
@@ -91,11 +99,12 @@ def learn(
     try:
         check_algorithm(settings.algorithm, validation, problem.environment.id)
         check_environment(validation, problem.layout)
-        if (settings.cloning.steps or settings.contrasts.worlds) and (
+        if (settings.cloning.steps or settings.contrasts.worlds or settings.trust.worlds) and (
             problem.rule is None or settings.algorithm == "dqn"
         ):
             raise ConfigurationError(
-                "training.cloning and training.contrasts need a rule and one of the PPO family:"
+                "training.cloning, training.contrasts and training.trust need a rule and one of the PPO"
+                " family:"
                 f" the rule is {'there' if problem.rule else 'missing'}, the algorithm {settings.algorithm!r}"
             )
         with borrowed_generators(_child_seed(seed, "training")):
@@ -125,7 +134,7 @@ class _Training:
         self._validation, self._environments, self._tell = validation, environments, tell
         self._model = build(settings, environments, _child_seed(seed, "weights"))
         self._standing = Standing()
-        self._played = 0
+        self._played = self._tried = 0
         self._seeds = episode_seeds(VALIDATION_SEED, "validation", settings.evaluation_episodes)
         self._rule: Evaluation | None = None
 
@@ -202,7 +211,7 @@ class _Training:
     def _judge(self, returns: list[float], began: float) -> None:
         """Evaluates the network of now, and keeps what came of it."""
         network = self._network()
-        found = evaluate(network.choose, self._validation, self._seeds)
+        found = evaluate(self._chooser(network, None), self._validation, self._seeds)
         self._keep(network, found, returns, time.monotonic() - began)
 
     def _keep(self, network: Network, found: Evaluation, returns: list[float], seconds: float) -> None:
@@ -256,8 +265,9 @@ class _Training:
         standing, rule = self._standing, self._problem.rule
         if standing.best is None:
             raise ConfigurationError(f"training.steps = {self._settings.steps}: nothing was learnt")
+        trusted = self._trusted(standing.best, rule)
         seeds = episode_seeds(VALIDATION_SEED, "the score", self._settings.evaluation_episodes)
-        found = evaluate(standing.best.choose, self._validation, seeds)
+        found = evaluate(self._chooser(standing.best, trusted), self._validation, seeds)
         beaten = None if rule is None else evaluate(rule, self._validation, seeds)
         path = self._folder / WEIGHTS
         card = card_of(
@@ -267,11 +277,42 @@ class _Training:
             seed=self._seed,
             steps=standing.best_step,
             scores=score(found, beaten),
+            trust=trusted,
         )
         policy = write_policy(path, standing.best, card)
         return TrainedPolicy(
             policy, path, tuple(standing.points), self._rule, standing.seconds, standing.cloning_loss
         )
+
+    def _trusted(self, network: Network, rule: Chooser | None) -> Trust | None:
+        """What the best network is trusted with; None where it need not defer to a rule."""
+        settings = self._settings.trust
+        if rule is None or not (settings.worlds or self._margin):
+            return None
+        if not settings.worlds:
+            return Trust(Deference(self._margin, (True,) * len(network.sizes)))
+        seeds = episode_seeds(self._seed, "trust", settings.worlds)
+        return trust(
+            network, self._margin, rule, self._validation, seeds, settings.confidence, self._world_tried
+        )
+
+    def _world_tried(self, number: int) -> None:
+        self._tried = number
+        self._told(self._model.num_timesteps)
+
+    def _chooser(self, network: Network, trusted: Trust | None) -> Chooser:
+        """The network as it is judged: with what it is trusted with, everything before that is known."""
+        rule = self._problem.rule
+        if rule is None or not (trusted or self._margin):
+            return network.choose
+        everything = Deference(self._margin, (True,) * len(network.sizes))
+        return Deferring(network, everything if trusted is None else trusted.deference, rule)
+
+    @property
+    def _margin(self) -> float:
+        """By how much an output must exceed the rule's option's: the caution, in units of the temperature."""
+        own = self._settings.contrasts
+        return own.caution / own.temperature if own.worlds else 0.0
 
     def _network(self) -> Network:
         return extracted(self._model, self._environments, self._problem.layout, self._settings)
@@ -298,7 +339,8 @@ class _Training:
         if self._tell is not None:
             points = self._standing.points
             latest = points[-1] if points else None
-            played, worlds = self._played, self._settings.contrasts.worlds
+            played = self._played + self._tried
+            worlds = self._settings.contrasts.worlds + self._settings.trust.worlds
             best = self._standing.best_return
             self._tell(LearningProgress(played + step, worlds + self._settings.steps, latest, best))
 

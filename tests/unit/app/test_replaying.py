@@ -75,7 +75,7 @@ def test_watching_changes_no_draw():
 
 
 def test_chances_are_those_of_the_draws():
-    survey, watching = session("active", "uniform", seed=2)
+    survey, watching = session(make_policy("active", batch=1), "uniform", seed=2)
     visits = watching.visits(survey)
     np.testing.assert_allclose(visits.own, survey.view().past.propensity)
     np.testing.assert_allclose(visits.other, 1 / visits.remaining)

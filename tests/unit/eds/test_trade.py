@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from autoscope.core import EstimationError
-from autoscope.eds import ImageClasses, Trade, scarcity_price
+from autoscope.eds import ImageClasses, Looked, Trade, scarcity_price
 
 NAMES = ("alumina", "MnS", "CaS", "unknown")
 GROUPS = {"oxide": ("alumina",), "sulphide": ("MnS", "CaS")}
@@ -103,3 +103,56 @@ def test_the_probability_is_the_one_at_which_variance_times_seconds_is_least() -
     variance = by_image.var() + size**2 * p * (1 - p) * number.mean() / pi
     best = pi[np.argmin(variance * (visit_s + spectrum_s * number.mean() * pi))]
     assert chosen == pytest.approx(best, abs=0.02)
+
+
+def _unlooked(prior: np.ndarray) -> Looked:
+    """Features of size 1 without spectra."""
+    count, none = len(prior), np.zeros((1, len(prior)), bool)
+    return Looked(np.ones((1, count)), prior[None], np.ones(count), none[0], none)
+
+
+def test_features_at_the_bounds_are_part_of_what_visits_take_and_leave() -> None:
+    """Some always get a spectrum, some hardly ever: variance times seconds is least at what comes out."""
+    rng = np.random.default_rng(1)
+    visit_s, spectrum_s, fields, least = 5.0, 2.0, 3000, 0.05
+    p = rng.choice([0.4, 0.06, 1e-4], (fields, 3), p=[0.3, 0.4, 0.3])
+    departure = rng.normal(0.0, 0.7, fields)
+    trade = Trade(np.array([1.0]), visit_s, 0.0, spectrum_s, least)
+    for row, away in zip(p, departure, strict=True):
+        trade.visited(1.0, np.array([away]), visit_s, 1.0, _unlooked(row))
+    chosen = trade.probabilities(np.ones((1, 3)), np.array([[0.4, 0.06, 1e-4]]), 1.0)
+    assert chosen[0] == 1 and least < chosen[1] < 1 and chosen[2] == least
+    unsure = (p * (1 - p)).ravel()
+
+    def cost(scale: float) -> float:
+        pi = np.clip(scale * np.sqrt(unsure), least, 1.0)
+        variance = (departure**2).mean() + (unsure / pi).sum() / fields
+        return float(variance * (visit_s + spectrum_s * pi.sum() / fields))
+
+    best = min(cost(scale) for scale in np.geomspace(0.1, 20, 200).tolist())
+    assert cost(float(chosen[1] / np.sqrt(0.06 * 0.94))) == pytest.approx(best, rel=2e-3)
+
+
+def test_a_finite_population_does_not_change_what_is_best() -> None:
+    """Seconds to a wanted variance from a brute-force search over n and pi, with and without replacement."""
+    between, unsure, visit_s, spectrum_s = 0.6, 0.5, 5.0, 6.0
+    pi = np.linspace(0.05, 1.0, 951)
+    best = []
+    for population in (1e9, 400.0, 150.0):
+        wanted = 0.005 if population > 1e6 else 0.005 - (between + unsure) / 1000
+        fields = (between + unsure / pi) / (wanted + (between + unsure) / population)
+        seconds = np.where(fields <= population, fields * (visit_s + spectrum_s * pi), np.inf)
+        best.append(float(pi[np.argmin(seconds)]))
+    by_hand = np.sqrt(unsure * visit_s / (spectrum_s * between))
+    np.testing.assert_allclose(best[:2], by_hand, atol=1e-3)
+    trade = Trade(np.array([np.sqrt(between)]), visit_s, 0.0, spectrum_s, 0.05)
+    size, p = np.array([[np.sqrt(2.0)]]), np.array([[0.5]])  # size² p (1 - p) = 0.5
+    assert trade.probabilities(size, p, 1.0)[0] == pytest.approx(by_hand, abs=1e-3)
+
+
+def test_what_a_visit_weighs_scales_the_chances_of_its_features() -> None:
+    trade = Trade(np.array([10.0]), 4.0, 2.0, 1.0, 0.01)
+    sizes, prior = np.array([[1.0, 2.0]]), np.array([[0.5, 0.5]])
+    np.testing.assert_allclose(
+        trade.probabilities(sizes, prior, 3.0), 3 * trade.probabilities(sizes, prior, 1.0)
+    )

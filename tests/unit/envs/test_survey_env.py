@@ -14,11 +14,15 @@ from autoscope.survey import (
     RULE,
     Design,
     Designed,
+    FocusKeeper,
     Statistics,
     design_masks,
     design_observation,
     possible,
+    rule_action,
+    rule_design,
     run,
+    step,
 )
 from autoscope_envs import SurveyEnv, random_world
 
@@ -75,7 +79,7 @@ def test_the_episode_is_the_survey_that_the_rule_would_run(specimen):
     env = SurveyEnv(specimen=specimen, side=16)
     _, rewards, info, _ = play(env, 7, rule)
     world = env.unwrapped._world
-    survey, source = world.survey(Designed("rule", "", lambda view: RULE), Statistics("standard", 0.2))
+    survey, source = world.survey(Designed("rule", "", rule_design), Statistics("standard", 0.2))
     fields = run(survey, source)
     assert fields == info["fields"] and source.clock_s == info["beam_time_s"]
     assert [(s.ci_low, s.ci_high) for s in survey.states()] == info["intervals"]
@@ -87,10 +91,38 @@ def test_the_rule_is_the_active_policy():
 
     world = random_world(np.random.default_rng(3), specimen="coupled", side=12)
     one, two = (world.survey(policy, Statistics("standard", 0.2))
-                for policy in (make_policy("active"), Designed("rule", "", lambda view: RULE)))  # fmt: skip
+                for policy in (make_policy("active"), Designed("rule", "", rule_design)))  # fmt: skip
     assert run(*one) == run(*two)
     assert one[1].clock_s == two[1].clock_s
     assert [s.estimate for s in one[0].states()] == [s.estimate for s in two[0].states()]
+
+
+def test_the_rule_draws_several_fields_at_once_on_a_slow_stage_and_says_so():
+    env, sizes = SurveyEnv(specimen="phase", instrument="slow stage", side=24), set()
+    observation, _ = env.reset(seed=2)
+    over = False
+    while not over:
+        action = rule(env)
+        np.testing.assert_array_equal(rule_action(observation), action)
+        sizes.add(Design.of(action).batch)
+        observation, _, terminated, truncated, _ = env.step(action)
+        over = terminated or truncated
+    assert max(sizes) > 1
+
+
+def test_chances_count_by_the_visit_whatever_is_drawn_together():
+    """A uniform draw weighs 1 for the price of spectra, alone or in a batch of eight, give or take one."""
+    for batch in (1, 8):
+        world = random_world(np.random.default_rng(1), specimen="inclusions", side=16)
+        survey, source = world.survey(
+            Designed("x", "", lambda view, batch=batch: Design(batch=batch)), Statistics("standard", 0.2)
+        )
+        chances, decision = [], None
+        for _ in range(24):
+            decision = step(survey, source, decision)
+            chances.append(1 / decision.candidates)
+            assert decision.draw_weight == pytest.approx(1, abs=0.01 if batch == 1 else 0.13)
+        assert survey.view().past.propensity == pytest.approx(chances[:23])
 
 
 def test_a_batch_is_one_step_of_the_environment():
@@ -108,7 +140,8 @@ def test_options_without_sense_are_masked_and_the_rule_acts():
                      strict=True))  # fmt: skip
     assert masks["eds_price"].tolist() == [False, False, True, False]
     assert masks["urgency"].tolist() == [False, True]
-    assert masks["travel_exponent"].all() and masks["batch"].all() and masks["refocus"].all()
+    assert masks["travel_exponent"].all() and masks["batch"].all()
+    assert masks["refocus"].tolist() == [True, False]  # frames are sharp
     *_, info = env.step(Design(eds_price=3.0, urgency=0.0, travel_exponent=1.0).action)
     assert info["design"]["eds_price"] == 1 and info["design"]["urgency"] == 2
     assert info["design"]["travel_exponent"] == 1
@@ -134,6 +167,7 @@ def test_observations_say_what_the_survey_says():
     said = dict(zip(DESIGN_OBSERVATION, observation.tolist(), strict=True))
     instrument, view = env.unwrapped._world.instrument, env.unwrapped._survey.view()
     assert observation[0] == 3  # no interval yet
+    assert said["log2 of the fields that the rule draws at once"] == np.log2(rule_design(view).batch)
     assert said["log10 of seconds of a visit"] == pytest.approx(np.log10(instrument.costs.visit_s), abs=1e-6)
     way = instrument.costs.travel_s(np.array([view.grid.hfw_um]))[0] / instrument.costs.visit_s
     assert observation[14] == pytest.approx(np.log10(way), abs=1e-5)
@@ -160,17 +194,18 @@ def test_a_design_may_be_held_for_some_draws_and_time_counted_in_visits():
     assert reward == pytest.approx(-info["beam_time_s"] / (50 * visit_s))
 
 
-def test_refocusing_takes_its_time_and_renews_the_focus():
+@pytest.mark.parametrize(("sharpness", "runs"), [(0.99, 0), (0.9, 1)])
+def test_refocusing_takes_its_time_and_is_offered_where_frames_are_blurred(sharpness, runs, monkeypatch):
+    monkeypatch.setattr(FocusKeeper, "relative", sharpness)
     env = SurveyEnv(specimen="phase", side=16)
     env.reset(seed=2)
-    env.step(RULE.action)
-    for _ in range(3):
+    for _ in range(4):
         env.step(RULE.action)
     source, before = env.unwrapped._source, env.unwrapped._source.focus_runs
     clock = source.clock_s
     env.step(Design(refocus=True).action)
-    assert source.focus_runs == before + 1
-    assert source.clock_s - clock > env.unwrapped._world.instrument.focus_s
+    assert source.focus_runs == before + runs
+    assert source.clock_s - clock > runs * env.unwrapped._world.instrument.focus_s
 
 
 def test_a_dearer_spectrum_is_taken_less_often():

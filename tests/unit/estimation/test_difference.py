@@ -169,5 +169,7 @@ def test_what_is_not_a_distribution(probability, message):
 @pytest.mark.parametrize("value", [-0.01, 1.01, float("nan"), float("inf")])
 def test_values_out_of_bounds_name_step_field_and_value(value):
     with pytest.raises(EstimationError, match=r"step 3, field 12: area_fraction of pearlite = ") as error:
-        check_values(np.array([value]), 0, 1, step=3, field=12, names=("area_fraction of pearlite",))
+        check_values(
+            np.array([value]), (0.0,), (1.0,), step=3, field=12, names=("area_fraction of pearlite",)
+        )
     assert (error.value.step, error.value.field) == (3, 12)

@@ -53,15 +53,16 @@ def test_answers_are_less_the_truth():
 def test_keys_tell_games_apart():
     keys = {g.key for g in (game(), game(rules()[1]), game(pool=TUNING), game(family=COUPLED), game(seed=2))}
     assert len(keys) == 5
-    assert game(Player("static 7", RULE)).key == game().key  # the same design is the same play
+    static = [game(Player(name, RULE)).key for name in ("static 7", "static 8")]
+    assert static[0] == static[1]  # the same design is the same play
 
 
 def test_designs_that_make_a_difference():
     phase, coupled = designs_of(game().world(0)), designs_of(game(family=COUPLED).world(0))
     assert phase[0] == coupled[0] == RULE
     sizes = {name: len(options) for name, options in DESIGN_OPTIONS.items()}
-    assert len(coupled) == np.prod(list(sizes.values()))
-    assert len(phase) == sizes["travel_exponent"] * sizes["batch"] * sizes["refocus"]
+    assert len(coupled) == np.prod(list(sizes.values())) / sizes["refocus"]  # frames are sharp at first
+    assert len(phase) == sizes["travel_exponent"] * sizes["batch"]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -77,7 +78,7 @@ def test_halving_finds_the_best_of_clearly_different_designs(seed):
         return {d: (80.0 if d == best else 100.0) + e for d, e in zip(left, noise, strict=True)}
 
     assert best_design(designs, TuningConfig(), mean_times) == best
-    assert asked == [(192, 4), (48, 16), (12, 64)]
+    assert asked == [(96, 4), (24, 16), (6, 64)]
 
 
 def test_one_design_needs_one_round():

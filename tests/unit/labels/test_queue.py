@@ -200,6 +200,21 @@ def test_second_opinions_are_wanted_of_a_share_and_of_the_highest_scores(url: st
         assert queue.progress().second_opinions_wanted == len(wanted)
 
 
+def test_leases_and_second_opinions_are_those_of_whoever_asked(url: str, clock: Clock) -> None:
+    with (
+        LabelQueue.open(url, lease_s=30.0, second_opinion_share=1.0, clock=clock) as asking,
+        LabelQueue.open(url, lease_s=900.0, second_opinion_share=0.0, clock=clock) as serving,
+    ):
+        number = asking.add(new_request())
+        lease = leased(serving, "ann")
+        assert (lease.lease_s, lease.expires_at) == (30.0, clock() + 30.0)
+        clock.now_s += 20.0
+        renewed = serving.renew(number, lease.token)
+        assert (renewed.lease_s, renewed.expires_at) == (30.0, clock() + 30.0)
+        serving.answer(number, lease.token, mask_of(1), **HOW)
+        assert serving.request(number).second_opinion_wanted
+
+
 def test_equal_masks_agree_fully(url: str) -> None:
     with LabelQueue.open(url, second_opinion_share=1.0) as queue:
         number = queue.add(new_request())
@@ -315,10 +330,10 @@ def test_a_newer_queue_is_refused(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'labels.db'}"
     LabelQueue.open(url).close()
     connection = sqlite3.connect(tmp_path / "labels.db")
-    connection.execute("UPDATE autoscope_queue SET version = 2")
+    connection.execute("UPDATE autoscope_queue SET version = 3")
     connection.commit()
     connection.close()
-    with pytest.raises(QueueError, match="version 2, this autoscope reads version 1: update autoscope"):
+    with pytest.raises(QueueError, match="version 3, this autoscope reads version 2: update autoscope"):
         LabelQueue.open(url)
 
 

@@ -14,7 +14,9 @@ from autoscope.perception.familiarity import Familiarity, Windows
 from autoscope.perception.familiarity_fitting import calibrated, fit_familiarity
 from autoscope.perception.familiarity_images import fit_to_folder
 from autoscope.perception.frame_statistics import SMALLEST_SPREAD, STATISTICS, frame_statistics
-from autoscope.perception.observing import window_corners
+from autoscope.perception.inference import padded
+from autoscope.perception.observing import EncoderWatch, window_corners
+from autoscope.perception.settings import Architecture
 from autoscope.perception.signs import Density, Direction
 from autoscope.perception.troubles import TROUBLES, troubled
 
@@ -216,3 +218,24 @@ def test_windows_are_spread_over_a_large_frame(height: int, width: int, expected
     assert all(
         0 <= row <= max(height - 256, 0) and 0 <= column <= max(width - 256, 0) for row, column in corners
     )
+
+
+@pytest.mark.parametrize("reduction", [1, 2])
+def test_a_frame_has_the_windows_of_its_own_size_however_the_network_sees_it(reduction: int) -> None:
+    """95 px are one window of 64 px, and 1.5 windows as they go through the network: enlarged to 96 px."""
+    import torch
+
+    from autoscope.perception.architecture import build_network
+
+    architecture = Architecture(
+        encoder="tu-resnet10t", depth=3, decoder_channels=(16, 8, 8), reduction=reduction
+    )
+    network = build_network(architecture, 2).eval()
+
+    def run(grey: np.ndarray) -> None:
+        with torch.inference_mode():
+            network(torch.from_numpy(np.ascontiguousarray(padded(grey, architecture.stride_px)))[None, None])
+
+    frame = noise(edge=192)[:95]
+    windows = EncoderWatch(network, 64, run, 1024).windows(frame, frame.astype(np.float32) / 255)
+    assert len(windows.fine) == len(windows.coarse) == len(windows.statistics) == 3

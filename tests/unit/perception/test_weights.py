@@ -93,6 +93,16 @@ def test_a_pickle_is_refused_and_not_executed(tmp_path: Path) -> None:
     assert not trace.exists()
 
 
+@pytest.mark.parametrize(
+    "content", [b"seed = 7\n[microscope]\n", b"hello", b"", b"\x80\x04", b"u", b"G12", b"h\x01"]
+)
+def test_encoder_weights_that_are_no_checkpoint(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "weights.pth"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"weights\.pth: the checkpoint (holds more|is damaged)"):
+        load_encoder_weights(build_network(TINY, 2), path)
+
+
 def test_a_header_whose_length_looks_like_a_pickle_is_read(trained: Path, tmp_path: Path) -> None:
     card, path = read_card(trained), tmp_path / "m.safetensors"
     lengths = set()

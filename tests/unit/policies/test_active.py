@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from autoscope.core import ConfigurationError, Prediction, Rectangle
-from autoscope.survey import SurveyView, Target, lay_grid
+from autoscope.survey import Prices, SurveyView, Target, lay_grid
 from autoscope.survey.allocation import best_shape, importance, shapes
 from autoscope.survey.hilbert import hilbert_order
-from autoscope.survey.protocols import Past
+from autoscope.survey.protocols import Past, no_past
 from autoscope_policies import make_policy
 
 
@@ -160,14 +160,32 @@ def test_a_batch_follows_the_curve():
     assert proposal.spread.shape == (1, len(view.remaining))
 
 
+def test_fields_at_once_unless_they_are_given():
+    """A stage that takes a minute to the next field, and hardly less to a near one."""
+    view = make_view(np.full(200, 0.3), SPREAD, past=60, half_width=0.05)
+    slow = replace(view, prices=Prices(lambda distance_um: distance_um / 5.0, visit_s=1.0))
+    proposal = make_policy("active").propose(slow)
+    assert proposal.batch.size == 8
+    assert "variance taken away; residual spread as: predicted spread; 8 at once" in proposal.reason
+    assert make_policy("active").propose(view).batch is None
+    assert make_policy("active", batch=1).propose(slow).batch is None
+    assert make_policy("active", batch=3).propose(slow).batch.size == 3
+    pilot = make_policy("active").propose(replace(slow, past=no_past()))
+    assert pilot.batch.size == 4 and "pilot: 4 of 140 remaining fields" in pilot.reason
+    assert len({make_policy("active", **options).sha256 for options in ({}, {"batch": 1}, {"batch": 4})}) == 3
+
+
 @pytest.mark.parametrize(
     ("kind", "options", "message"),
     [
-        ("active", {"batch": 0}, "policy.batch = 0"),
-        ("active", {"pilot": -1}, "policy.pilot = -1"),
-        ("greedy", {"sharpness": 0.0}, "policy.sharpness = 0"),
-        ("greedy", {"pilot": -1}, "policy.pilot = -1"),
-        ("active", {"bach": 3}, "did you mean 'batch'"),
+        ("active", {"batch": 0}, "policy.options.batch = 0"),
+        ("active", {"pilot": -1}, "policy.options.pilot = -1"),
+        ("greedy", {"sharpness": 0.0}, "policy.options.sharpness = 0"),
+        ("greedy", {"pilot": -1}, "policy.options.pilot = -1"),
+        ("active", {"bach": 3}, "policy.options.bach is unknown for 'active' .did you mean 'batch'"),
+        ("active", {"batch": float("nan")}, "policy.options.batch = nan must be a whole number"),
+        ("active", {"batch": 2.5}, "policy.options.batch = 2.5 must be a whole number"),
+        ("greedy", {"sharpness": float("nan")}, "policy.options.sharpness = nan must be a finite number"),
     ],
 )
 def test_options_that_make_no_sense(kind, options, message):

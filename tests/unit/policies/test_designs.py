@@ -140,7 +140,7 @@ def test_hashes_tell_policies_and_parameters_apart():
         ("unifrom", {}, "did you mean 'uniform'"),
         ("learned", {}, "'learned' needs policy.weights"),
         ("systematic", {"field_per_grid": 3}, "did you mean 'fields_per_grid'"),
-        ("systematic", {"fields_per_grid": 0}, "policy.fields_per_grid = 0 must be 1 or more"),
+        ("systematic", {"fields_per_grid": 0}, "policy.options.fields_per_grid = 0 must be 1 or more"),
     ],
 )
 def test_what_cannot_be_made(kind, options, message):

@@ -51,7 +51,7 @@ def test_a_full_disk_leaves_no_half_made_folder(tmp_path, fields, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(RecordError, match="No space left on device"):
+    with pytest.raises(ConfigurationError, match="No space left on device; choose another --out"):
         SessionWriter.create(tmp_path / "s", "", fields)
     assert list(tmp_path.iterdir()) == []
 

@@ -11,9 +11,9 @@ from hypothesis.extra.numpy import arrays
 from autoscope.core import EstimationError, Prediction
 from autoscope.survey import Batch, Outcome, Proposal, TableSource, run, step
 from autoscope.survey.batching import (
+    Starts,
     fix_batch,
     inclusion_probabilities,
-    largest_sum,
     short_tour,
     systematic_choice,
 )
@@ -55,14 +55,15 @@ def test_every_field_is_chosen_with_exactly_its_probability(raw, size, seed):
 def test_the_largest_sum_bounds_every_start(raw, size, values):
     inclusion, order = inclusion_probabilities(raw / raw.sum(), size), np.arange(9)
     largest = max(values[chosen].sum() for _, chosen in starts(inclusion, order))
-    bound = largest_sum(inclusion, order, values)
+    bound = Starts(inclusion, order).largest_sum(values)
     assert bound >= largest - 1e-9
     assert bound <= np.abs(values).sum() + 1e-9
 
 
 def test_the_largest_sum_by_hand():
     # equal steps of 2 on a path of 4: {0, 2} or {1, 3}
-    assert largest_sum(np.full(4, 0.5), np.arange(4), np.array([1.0, 2.0, 4.0, 0.5])) == 5.0
+    starts_of_four = Starts(np.full(4, 0.5), np.arange(4))
+    assert starts_of_four.largest_sum(np.array([1.0, 2.0, 4.0, 0.5])) == 5.0
 
 
 def test_a_batch_is_spread_along_its_path():
@@ -120,7 +121,7 @@ def test_the_first_batch_of_a_survey_is_exactly_unbiased(build):
     order, fields = np.array([3, 1, 0, 4, 2]), np.arange(5)
     expectation, seen = 0.0, []
     for length, chosen in starts(inclusion, order):
-        (draw,) = fix_batch(1, fields, inclusion, order, chosen, weight, prediction, (target,))
+        (draw,) = fix_batch(1, fields, inclusion, order, chosen, weight, prediction, (target,), (True,))
         z = draw.predicted_rest + (draw.weight * (Y[0, chosen] - draw.predicted) / draw.propensity).sum()
         expectation += length * z
         seen.append((draw, z))

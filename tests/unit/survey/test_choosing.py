@@ -1,17 +1,20 @@
 """Slots: two phases, exactly unbiased however one chooses, and bounds that no choice breaks."""
 
+from dataclasses import fields as fields_of
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from autoscope.core import EstimationError, Prediction
-from autoscope.survey import Batch, Offer, Outcome, Proposal, Slots, TableSource, run, step
+from autoscope.survey import Batch, Offer, Outcome, Proposal, Slots, TableSource, Target, run, step
 from autoscope.survey.choosing import fix_choice, offered
 from autoscope.survey.drawing import floored
+from autoscope.survey.remaining import Remaining, RunningSums
 
 Y = np.array([[0.1, 0.9, 0.3, 0.0, 0.6]])
 
@@ -37,19 +40,25 @@ def greedy(offer: Offer):
     return (np.arange(len(offer)) == np.argmax(offer.predicted[0])).astype(float)
 
 
+def left_of(fields, weight, prediction, proposal=None):
+    view = SimpleNamespace(remaining=fields, prediction=prediction, grid=SimpleNamespace(weight=weight))
+    return Remaining(1, view, proposal or Proposal(np.empty(0), "r"))
+
+
 def outcomes(base, number, exploration, weigh, weight, prediction, target):
     """Every start and every choice: (probability, draw)."""
     proposal = Proposal(base, "r", slots=Slots(number, np.array([3, 1, 0, 4, 2]), weigh))
     fields = np.arange(5)
-    inclusion = offered(proposal, base, fields, 0.5, 1).inclusion
+    left = left_of(fields, weight, prediction)
+    inclusion = offered(proposal, fields, 0.0, 0.5, 1).inclusion
     ends = np.unique(np.concatenate([[0.0, 1.0], np.cumsum(inclusion[proposal.slots.order]) % 1.0]))
     for low, high in pairwise(ends):
         if high - low < 1e-9:
             continue
-        first = offered(proposal, base, fields, (low + high) / 2, 1)
-        p = floored(weigh(first.offer(prediction, np.ones(5))), exploration, 1)
+        first = offered(proposal, fields, 0.0, (low + high) / 2, 1)
+        p = floored(weigh(first.offer(left, np.ones(5))), exploration, 1)
         for chosen, chance in enumerate(p):
-            (draw,) = fix_choice(1, first, p, chosen, exploration, weight, prediction, (target,))
+            (draw,) = fix_choice(1, first, p, chosen, exploration, left, None, (target,), (True,))
             yield (high - low) * chance, draw
 
 
@@ -61,8 +70,6 @@ def outcomes(base, number, exploration, weigh, weight, prediction, target):
     values=arrays(float, 5, elements=st.floats(0, 1)),
 )
 def test_the_first_draw_is_exactly_unbiased_and_within_its_bounds(raw, number, exploration, values):
-    from autoscope.survey import Target
-
     target = Target("area_fraction", "phase", 0.05, None, 0.95)
     weight = np.array([0.1, 0.3, 0.2, 0.25, 0.15])
     prediction = Prediction(np.array([[0.5, 0.2, 0.4, 0.1, 0.9]]), np.full((1, 5), 0.3))
@@ -153,3 +160,52 @@ def test_bad_slots_are_refused(build, policy, message):
     with pytest.raises(EstimationError, match=message):
         survey.decide()
     assert survey.pending == ()
+
+
+@given(
+    n=st.integers(2, 60),
+    number=st.integers(1, 70),
+    start=st.floats(0, 0.999),
+    exploration=st.floats(0.05, 1),
+    gone=st.integers(0, 57),
+    seed=st.integers(0, 99),
+)
+def test_even_slots_are_uniform_ones_without_a_pass_over_the_fields(
+    n, number, start, exploration, gone, seed
+):
+    rng = np.random.default_rng(seed)
+    weight = rng.dirichlet(np.full(n, 5.0))
+    prediction = Prediction(rng.random((2, n)), rng.uniform(0.01, 1, (2, n)))
+    fields = np.sort(rng.permutation(n)[: max(2, n - gone)])
+    left, sums = left_of(fields, weight, prediction), RunningSums(weight, prediction, np.arange(n))
+    for field in np.setdiff1d(np.arange(n), fields).tolist():
+        sums.take(field)
+    even = Proposal(np.empty(0), "r", slots=Slots(number, None, greedy, even=True))
+    plain = Proposal(np.full(len(fields), 1 / len(fields)), "r", slots=Slots(number, None, greedy))
+    quick, slow = (offered(one, fields, exploration, start, 1) for one in (even, plain))
+    edge = (start + np.arange(min(number, len(fields)))) * len(fields) / number % 1.0
+    assume(((edge > 1e-9) & (edge < 1 - 1e-9)).all() or number >= len(fields))  # or rounding decides
+    assert quick.places.tolist() == slow.places.tolist()
+    offers = [one.offer(left, np.ones(len(fields))) for one in (quick, slow)]
+    for name in ("fields", "inclusion", "predicted", "spread"):
+        np.testing.assert_allclose(*(getattr(offer, name) for offer in offers))
+    targets = (Target("area_fraction", "phase", 0.05, None, 0.95),) * 2
+    p = floored(greedy(offers[0]), exploration, 1)
+    known = [
+        fix_choice(1, one, p, 0, exploration, left, sums, targets, (True, False)) for one in (quick, slow)
+    ]
+    for one, other in zip(*known, strict=True):
+        for item in fields_of(one):
+            np.testing.assert_allclose(getattr(one, item.name), getattr(other, item.name), rtol=1e-9)
+
+
+def test_even_slots_do_not_reckon_with_another_spread(build):
+    class Wrong:
+        name, sha256, floored = "wrong", "8" * 64, True
+
+        def propose(self, view):
+            slots = Slots(2, None, greedy, even=True)
+            return Proposal(np.empty(0), "r", slots=slots, spread=np.ones((1, len(view.remaining))))
+
+    with pytest.raises(EstimationError, match="draw 1: even slots reckon with the predictor's spread"):
+        build.survey(build.grid(5), Wrong()).decide()

@@ -198,11 +198,11 @@ def test_an_expired_lease(tmp_path, make_app, mask_png):
     from autoscope.web.settings import WebSettings
 
     now = [1e6]
-    with LabelQueue.open(f"sqlite:///{tmp_path / 'labels.db'}", lease_s=60, clock=lambda: now[0]) as queue:
+    with LabelQueue.open(f"sqlite:///{tmp_path / 'labels.db'}", clock=lambda: now[0]) as queue:
         app = create_app(WebSettings(sessions=tmp_path, token="t"), queue)
         with TestClient(app, headers={"Authorization": "Bearer t"}) as client:
             leased = lease(client)
-            now[0] += 61
+            now[0] += leased["lease_s"] + 1
             for headers in ({**PNG, "X-Lease": leased["token"]}, PNG):
                 answer = client.put(
                     f"/api/requests/{leased['id']}/answer", content=mask_png(), headers=headers
