@@ -72,11 +72,12 @@ class BettingInterval:
             return math.inf
         excluded, kept = low, high
         while kept - excluded > self._resolution:
-            halvings = min(_HALVINGS, math.ceil(math.log2((kept - excluded) / self._resolution)))
-            between = np.linspace(excluded, kept, 2**halvings + 1)
-            capital = self._log_capitals(rows, between[1:-1])
+            parts = 2 ** min(_HALVINGS, math.ceil(math.log2((kept - excluded) / self._resolution)))
+            between = excluded + (kept - excluded) * (np.arange(1, parts) / parts)
+            capital = self._log_capitals(rows, between)
             out = int(np.count_nonzero(capital >= self._log_limit))  # it falls from one m to the next
-            excluded, kept = float(between[out]), float(between[out + 1])
+            ends = [excluded, *between.tolist(), kept]
+            excluded, kept = ends[out], ends[out + 1]
         return excluded
 
     @staticmethod

@@ -50,17 +50,20 @@ class FocusKeeper:
     _last_s: float | None = None
     _first: list[float] = field(default_factory=list)
     _recent: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    _sharp: float = 0.0  # median of the first frames
+    _now: float | None = None  # that of the last ones; None before there are as many
 
     def focused(self, x_um: float, y_um: float, working_distance_mm: float, clock_s: float) -> None:
         """Learns from an autofocus run."""
         self._points.append((x_um, y_um, working_distance_mm))
-        self._last_s = clock_s
-        self._first.clear()
-        self._recent.clear()
+        self._begin_anew(clock_s)
 
     def failed(self, clock_s: float) -> None:
         """An autofocus run found nothing to focus on; the next is tried when it is due again."""
-        self._last_s = clock_s
+        self._begin_anew(clock_s)
+
+    def _begin_anew(self, clock_s: float) -> None:
+        self._last_s, self._now = clock_s, None
         self._first.clear()
         self._recent.clear()
 
@@ -72,16 +75,16 @@ class FocusKeeper:
         """Learns the sharpness of a frame."""
         if len(self._first) < WINDOW:
             self._first.append(value)
-        else:
-            self._recent.append(value)
+            return
+        if not self._recent:
+            self._sharp = median(self._first)
+        self._recent.append(value)
+        self._now = median(self._recent) if len(self._recent) == WINDOW else None
 
     @property
     def relative(self) -> float:
         """Median sharpness of the last frames over that of the first ones after focusing; 1 before both."""
-        if len(self._recent) < WINDOW:
-            return 1.0
-        sharp = median(self._first)
-        return median(self._recent) / sharp if sharp > 0 else 1.0
+        return 1.0 if self._now is None or not self._sharp > 0 else self._now / self._sharp
 
     def age_s(self, clock_s: float) -> float:
         """Seconds since the last autofocus run; 0 before the first."""
@@ -91,9 +94,7 @@ class FocusKeeper:
         """Whether to refocus before the next frame."""
         if self._last_s is None or clock_s - self._last_s >= self.every_s:
             return True
-        if len(self._recent) < WINDOW:
-            return False
-        return median(self._recent) < (1 - self.sharpness_drop) * median(self._first)
+        return self._now is not None and self._now < (1 - self.sharpness_drop) * self._sharp
 
     def working_distance_mm(self, x_um: float, y_um: float) -> float | None:
         """Focus to set at a place: the last one found plus the plane's slope; None before the first."""

@@ -22,18 +22,14 @@ class ExtraCost:
     """
 
     def __init__(self, targets: tuple[Target, ...], guess_s: float) -> None:
-        self._one = np.array([target.one_feature for target in targets])
+        self._one = {k: target.one_feature for k, target in enumerate(targets) if target.one_feature > 0}
         self._spent_s, self._met = PRIOR_VISITS * guess_s, PRIOR_VISITS
 
     def features(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
         """``...``, features expected where ``targets x ...`` is predicted; 1 where nobody counts."""
-        counting = self._one > 0
-        if not counting.any():
+        if not self._one:
             return np.ones(predicted.shape[1:])
-        shape = (-1, *(1,) * (predicted.ndim - 1))
-        return np.asarray(
-            (np.maximum(predicted[counting], 0) / self._one[counting].reshape(shape)).sum(axis=0)
-        )
+        return np.asarray(sum(np.maximum(predicted[k], 0) / one for k, one in self._one.items()))
 
     @property
     def feature_s(self) -> float:

@@ -50,7 +50,7 @@ class OpenDraw:
     def draw_weight(self, place: int) -> float:
         """By how much a field moves the draw's pseudo-value, in units of a uniform draw of as many fields."""
         speaks_for = float(self.sampled.draws[0].weight[place] / self.sampled.actual[place])
-        return len(self.fields) * speaks_for / self.rest
+        return self.sampled.together * speaks_for / self.rest
 
     def error_weight(self, place: int) -> float:
         """By how much an error of a field's value will move the estimate, likewise.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -59,7 +61,7 @@ class TableVisits:
     def travel(self, decision: Decision) -> None:
         """Moves the stage."""
         x, y = float(self._grid.x_um[decision.field]), float(self._grid.y_um[decision.field])
-        away = np.array([np.hypot(x - self._xy_um[0], y - self._xy_um[1])])
+        away = np.array([math.dist((x, y), self._xy_um)])
         self.clock_s += float(self._instrument.costs.travel_s(away)[0])
         self._xy_um = x, y
 
