@@ -128,6 +128,12 @@ def cost(segmenter: NetworkSegmenter, image: LabelledImage) -> float:
     return statistics.median(ratios)
 
 
+def result_of(file: Path) -> dict[str, Any] | None:
+    """A fold's result; None where there is none yet, or only the card of its calibrated model."""
+    content = json.loads(file.read_text()) if file.exists() else {}
+    return content if "evaluation" in content else None
+
+
 def run_frames(name: str, fold: int, args: Any) -> None:
     """Intervals of frames as a session takes them: the fold's images cut into pieces of a crop's size."""
     series, model = SERIES[name], args.out / f"{name}-{fold}.safetensors"
@@ -206,9 +212,10 @@ def table(args: argparse.Namespace) -> None:
     print("(left of each pair: without calibration; AUROC and softmax find the same wrong pixels)")
     for name in args.series:
         files = [args.out / f"{name}-{fold}.json" for fold in range(3)]
-        results = [json.loads(file.read_text()) for file in files if file.exists()]
+        found = {file: result for file in files if (result := result_of(file)) is not None}
+        results = list(found.values())
         of_series: list[bool] = []
-        for file, result in zip([f for f in files if f.exists()], results, strict=True):
+        for file, result in found.items():
             before, after = result["uncalibrated"], result["evaluation"]
             old, new = before["reliability"], after["reliability"]
             inside = [one["covered"] for image in after["images"] for one in image["area_intervals"]]
@@ -259,7 +266,7 @@ def main() -> None:
     for name in () if args.table else args.series:
         paths = {fold: args.models / f"{name}-{fold}.safetensors" for fold in range(3)}
         models = {fold: path for fold, path in paths.items() if path.exists()}
-        missing = [fold for fold in models if not (args.out / f"{name}-{fold}.json").exists()]
+        missing = [fold for fold in models if result_of(args.out / f"{name}-{fold}.json") is None]
         if len(models) < 2 or not missing:
             continue
         images = images_of(name, args.data)

@@ -31,10 +31,10 @@ _COMMON_SPREAD, _CLASS_SPREAD, _INTERCEPT_SPREAD = 1.0, 0.5, 4.5
 def fit_error_chances(
     images: Sequence[HeldOutImage], offsets: NDArray[np.float64], classes: Sequence[str]
 ) -> ErrorChances | None:
-    """Fits to images, in three parts left out in turn to see whether it helps; None where it does not.
+    """Fits to images, in three blocks left out in turn to see whether it helps; None where it does not.
 
     Args:
-        images: seen by networks that were not trained on them.
+        images: seen by networks that were not trained on them, those of one specimen one after the other.
         offsets: of the classes' scores.
         classes: names.
     """
@@ -42,9 +42,10 @@ def fit_error_chances(
     if len(seen) < FEWEST_IMAGES or any(one.around is None for one in seen):
         return None
     found, wrong, entropy = [], [], []
-    for start in range(FEWEST_IMAGES):
-        chances = _fit([one for n, one in enumerate(seen) if n % FEWEST_IMAGES != start], classes)
-        for one in seen[start::FEWEST_IMAGES]:
+    # images of one specimen are often named alike: blocks come near to leaving out specimens
+    for block in np.array_split(np.arange(len(seen)), FEWEST_IMAGES):
+        chances = _fit([one for number, one in enumerate(seen) if number not in block], classes)
+        for one in (seen[number] for number in block):
             found.append(one.log_odds(chances))
             wrong.append(one.wrong)
             entropy.append(one.entropy)
