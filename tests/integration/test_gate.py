@@ -92,7 +92,7 @@ def test_networks_that_are_trusted_with_nothing_do_what_the_rule_does(write_gate
     assert [row["policy"] for row in family["rows"]] == [*POLICIES, "oracle"]
     times = {row["policy"]: row["beam_time_s"] for row in family["rows"]}
     episodes = (out / "episodes.jsonl").read_text().splitlines()
-    assert len({json.loads(line)["cell"] for line in episodes if '"number": 5' in line}) <= 5  # played once
+    assert len(episodes) == len(set(episodes))  # each is played once
     assert times["learned 1"] == times["learned 2"] == times["rule"]
     assert family["pooled"]["mean"] == pytest.approx(times["rule"] - times[family["best_rule"]])
     assert len(family["by_seed"]) == 3 and family["verdict"] != "worse"
