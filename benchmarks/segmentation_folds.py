@@ -111,8 +111,9 @@ def run_fold(name: str, fold: int, args: argparse.Namespace) -> None:
     """Trains where there is no model of these settings yet, and scores where there are no scores yet."""
     series, settings = SERIES[name], settings_of(SERIES[name], args)
     result = scores_file(name, fold, args)
-    if result.exists():
-        if json.loads(result.read_text())["settings"] != settings.model_dump(mode="json"):
+    known = json.loads(result.read_text()) if result.exists() else {}
+    if "evaluation" in known:  # else it is the card of a model that was not scored yet
+        if known["settings"] != settings.model_dump(mode="json"):
             raise SystemExit(f"{result} was made with other settings: choose another --out")
         return
     pairs = find_pairs(args.data / name / "images", args.data / name / "masks")
@@ -177,6 +178,7 @@ def table(args: argparse.Namespace) -> dict[str, Any]:
     for name, series in SERIES.items():
         files = [scores_file(name, fold, args) for fold in range(len(series.folds))]
         results = [json.loads(file.read_text()) for file in files if file.exists()]
+        results = [result for result in results if "evaluation" in result]
         if not results:
             continue
         print(f"\n{name}: {len(results)} of {len(files)} folds")

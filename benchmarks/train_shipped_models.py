@@ -2,6 +2,7 @@
 
     python benchmarks/train_shipped_models.py pearlite inclusions superalloy
     python benchmarks/train_shipped_models.py --familiarity    # only fits what the models know as familiar
+    python benchmarks/train_shipped_models.py --calibrate      # only calibrates them, on further specimens
 
 Specimens are generated from training seeds only (`FIRST_TRAINING_SEED` and above), imaged through the
 simulated microscope at the settings of the shipped configurations with varying dwell and focus, and labelled
@@ -28,6 +29,8 @@ from autoscope.perception.settings import Architecture, Augmentation, Preprocess
 from autoscope_simulators import Imperfections, SimulatedMicroscope, SpecimenFile, write_specimen
 from autoscope_simulators.synthetic import FIRST_TRAINING_SEED, generate
 
+CALIBRATION_SPECIMENS, CALIBRATION_FRAMES = (12, 6), 6
+"""Fresh specimens that calibration is fitted to, and that it is scored on; frames of each."""
 FAMILIAR_FRAMES = 5
 """Frames of each specimen that familiarity is fitted to."""
 
@@ -92,16 +95,21 @@ def settings_of(recipe: Recipe, steps: int, held_out: tuple[str, ...]) -> Traini
 
 
 def render(
-    kind: str, folder: Path, *, frames_each: int | None = None
+    kind: str, folder: Path, *, frames_each: int | None = None, fresh: int = 0
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Images and labels to files; returns the class names and the names of the frames held out."""
+    """Images and labels to files; returns the class names and the names of the frames held out.
+
+    With ``fresh`` they are of so many specimens beyond those, neither trained on nor held out.
+    """
     recipe = RECIPES[kind]
     recipe = replace(recipe, frames=frames_each or recipe.frames)
+    used = recipe.specimens + recipe.held_out
+    numbers = range(used, used + fresh) if fresh else range(used)
     (folder / "images").mkdir()
     (folder / "masks").mkdir()
     held_out: list[str] = []
     names: tuple[str, ...] = ()
-    for number in range(recipe.specimens + recipe.held_out):
+    for number in numbers:
         seed = FIRST_TRAINING_SEED + number
         data = generate(kind, seed=seed, size_um=(recipe.size_um, recipe.size_um))
         path = folder / "specimen.h5"
@@ -114,7 +122,7 @@ def render(
             write_index_png(folder / "masks" / f"{name}.png", labels)
             if number >= recipe.specimens:
                 held_out.append(name)
-        print(f"{kind}: specimen {number + 1} of {recipe.specimens + recipe.held_out}", flush=True)
+        print(f"{kind}: specimen {number + 1} of {numbers.stop}", flush=True)
     return names, tuple(held_out)
 
 
@@ -220,17 +228,51 @@ def fit_familiarity_of(kind: str, output: Path) -> None:
     print(f"{kind}: {card.familiarity}")
 
 
+def calibrate_kind(kind: str, output: Path) -> None:
+    """Calibrates the model that is there already on fresh specimens, and prints how it does on others."""
+    from autoscope.perception.calibrating import calibrate_on, uncalibrated
+    from autoscope.perception.evaluation import evaluate_segmenter
+    from autoscope.perception.library import load_segmenter
+    from autoscope.perception.network import NetworkSegmenter
+    from autoscope.perception.pairs import find_pairs, read_pair
+
+    model = output / f"{kind}.safetensors"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        classes, _ = render(kind, folder, frames_each=CALIBRATION_FRAMES, fresh=sum(CALIBRATION_SPECIMENS))
+        images = [read_pair(pair, classes) for pair in find_pairs(folder / "images", folder / "masks")]
+    count = CALIBRATION_SPECIMENS[0] * CALIBRATION_FRAMES
+    plain = uncalibrated(model)
+    card = calibrate_on(model, images[:count], keep_labels=True)
+    calibrated = load_segmenter(model, engine="torch")
+    if not isinstance(calibrated, NetworkSegmenter) or card.calibration is None:
+        raise SystemExit(f"{model} is no network")
+    for name, segmenter in (("before", plain), ("after", calibrated)):
+        found = evaluate_segmenter(segmenter, images[count:], plain=plain).reliability
+        if found is not None:
+            covered = "" if found.area_coverage is None else f", intervals hold {found.area_coverage:.3f}"
+            print(
+                f"{kind} {name}: ECE {found.ece:.4f}, NLL {found.nll:.4f}, AUROC of errors"
+                f" {found.error_auroc:.3f}, of the plain softmax {found.error_auroc_softmax:.3f}{covered}"
+            )
+    fitted = card.calibration
+    print(f"{kind}: temperature {fitted.temperature:.2f}, scale of the posterior {fitted.posterior_scale}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("kinds", nargs="*", choices=sorted(RECIPES), default=sorted(RECIPES))
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("-o", "--output", type=Path, default=MODELS)
     parser.add_argument("--familiarity", action="store_true", help="fit only the familiarity of models there")
+    parser.add_argument("--calibrate", action="store_true", help="only calibrate the models there")
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
     for kind in args.kinds:
         if args.familiarity:
             fit_familiarity_of(kind, args.output)
+        elif args.calibrate:
+            calibrate_kind(kind, args.output)
         else:
             train_kind(kind, args.steps, args.output)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from autoscope.app.census_files import write_tables
 from autoscope.app.census_spectra import fitted_spectra
 from autoscope.app.config import Config
-from autoscope.app.loading import config_from
+from autoscope.app.loading import recorded_config
 from autoscope.core import Estimate
 from autoscope.eds import UNKNOWN
 from autoscope.estimation import (
@@ -112,7 +111,7 @@ def write_census(folder: Path) -> Census | None:
     documents = view.documents()
     if not any(isinstance(d, CandidatesDocument) for d in documents):
         return None
-    config = config_from(tomllib.loads(view.config_toml), name=str(folder / "config.toml"))
+    config = recorded_config(folder, view.config_toml)
     census = census_of(view, documents, config)
     replace_file(folder / CENSUS, census.model_dump_json(by_alias=True) + "\n")
     write_tables(folder, census)

@@ -57,11 +57,32 @@ def read_toml(path: Path) -> dict[str, Any]:
         ConfigurationError: it cannot be read or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return _tables(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path}: not valid TOML: {error}") from error
+
+
+def recorded_config(folder: Path, text: str) -> Config:
+    """The configuration that a session folder holds.
+
+    Args:
+        folder: the session's, for the messages.
+        text: its ``config.toml``.
+
+    Raises:
+        ConfigurationError: it was damaged or changed.
+    """
+    name = str(folder / "config.toml")
+    return config_from(_tables(text, name), name=name)
+
+
+def _tables(text: str, name: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{name}: not valid TOML: {error}") from error
 
 
 def validated(model: type[Model], document: Mapping[str, Any], *, name: str) -> Model:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from autoscope.app.census import write_census
 from autoscope.app.config import Config
 from autoscope.app.eds import eds_problems
 from autoscope.app.labels import check_labels, check_queue, labelling_of, learner_of
-from autoscope.app.loading import config_from, dump_config
+from autoscope.app.loading import dump_config, recorded_config
 from autoscope.app.notifying import ToldSession
 from autoscope.app.preparing import preparer
 from autoscope.app.specimens import Announce, open_specimen
@@ -179,7 +178,7 @@ def resume_session(
     ended = finished_document(view.documents())
     if ended is not None and ended.finish_reason not in RESUMABLE:
         return view.result()
-    config = config_from(tomllib.loads(view.config_toml), name=str(folder / "config.toml"))
+    config = recorded_config(folder, view.config_toml)
     checked = check(config, announce)
     check_queue(config)
     writer, documents = SessionWriter.resume(folder)

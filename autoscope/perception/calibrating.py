@@ -19,6 +19,8 @@ from autoscope.perception.area_fitting import KnownFrame, fit_area_spread
 from autoscope.perception.calibration_card import Calibration
 from autoscope.perception.card import ModelCard
 from autoscope.perception.devices import Device
+from autoscope.perception.entropy import entropy_nats
+from autoscope.perception.error_fitting import fit_error_chances
 from autoscope.perception.head_posterior import (
     INDEPENDENT_PX,
     MOST_WEIGHTS,
@@ -31,7 +33,6 @@ from autoscope.perception.library import load_segmenter
 from autoscope.perception.network import DEVIATIONS, POSTERIOR, NetworkSegmenter
 from autoscope.perception.offsets import balanced_offsets
 from autoscope.perception.pairs import LabelledImage, find_pairs, read_pair
-from autoscope.perception.uncertainty import entropy_nats
 from autoscope.perception.weights import add_group
 
 TEMPERATURES = tuple(float(value) for value in np.exp(np.linspace(-0.7, 1.6, 24)))
@@ -85,12 +86,22 @@ def calibrate(
     return calibrate_on(model, read(), device=device)
 
 
-def calibrate_on(model: Path, images: Iterable[LabelledImage], *, device: Device = "auto") -> ModelCard:
-    """As `calibrate`, on images that were read."""
+def calibrate_on(
+    model: Path, images: Iterable[LabelledImage], *, device: Device = "auto", keep_labels: bool = False
+) -> ModelCard:
+    """As `calibrate`, on images that were read.
+
+    Args:
+        model: its file.
+        images: that it was not trained on.
+        device: where it runs.
+        keep_labels: whether class maps must stay as they are: no offsets.
+    """
     segmenter = uncalibrated(model, device)
     held_out = [observe(segmenter, image, number) for number, image in enumerate(images)]
     deviations = fit_deviations(segmenter, held_out)
-    calibration = fit_calibration(segmenter.class_names, held_out, [deviations] * len(held_out))
+    draws = [deviations] * len(held_out)
+    calibration = fit_calibration(segmenter.class_names, held_out, draws, keep_labels=keep_labels)
     return store_calibration(model, calibration, deviations)
 
 
@@ -133,7 +144,11 @@ def fit_deviations(segmenter: NetworkSegmenter, images: Sequence[HeldOutImage]) 
 
 
 def fit_calibration(
-    classes: Sequence[str], images: Sequence[HeldOutImage], deviations: Sequence[Tensor | None]
+    classes: Sequence[str],
+    images: Sequence[HeldOutImage],
+    deviations: Sequence[Tensor | None],
+    *,
+    keep_labels: bool = False,
 ) -> Calibration:
     """Fits everything that a card holds.
 
@@ -141,13 +156,14 @@ def fit_calibration(
         classes: names.
         images: at least one, seen by networks that were not trained on them.
         deviations: draws of the last layer of each image's network.
+        keep_labels: whether class maps must stay as they are: no offsets.
 
     Raises:
         ConfigurationError: there are no images.
     """
     if not images:
         raise ConfigurationError("there are no images to calibrate on")
-    offsets = balanced_offsets(images)
+    offsets = np.zeros(len(classes)) if keep_labels else balanced_offsets(images)
     tables = np.stack(
         [likelihood_table(image, draws, offsets) for image, draws in zip(images, deviations, strict=True)]
     )
@@ -168,6 +184,7 @@ def fit_calibration(
         nll_before=float(np.mean(plain)),
         nll_after=float(np.mean(after)) if len(images) > 1 else None,
         area=fit_area_spread(frames, classes),
+        errors=fit_error_chances(images, offsets, classes),
     )
 
 

@@ -44,6 +44,35 @@ class AreaSpread(Settings):
     per_class: tuple[ClassSpread, ...]
 
 
+class ClassErrorChance(Settings):
+    """How signs change the log odds of a label being wrong, for labels of one class.
+
+    Attributes:
+        class_name: the class of the label.
+        intercept: added to the log odds that the softmax gives.
+        slopes: likewise, for each sign in standard deviations from its centre.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    class_name: str = Field(alias="class")
+    intercept: float
+    slopes: tuple[float, ...]
+
+
+class ErrorChances(Settings):
+    """The probability that a pixel's label is wrong, from signs of the pixel and its surroundings.
+
+    Attributes:
+        centre: of each sign (`autoscope.perception.error_signs.SIGNS`).
+        spread: standard deviation of each sign.
+        per_class: one entry for each class.
+    """
+
+    centre: tuple[float, ...]
+    spread: tuple[Positive, ...]
+    per_class: tuple[ClassErrorChance, ...]
+
+
 class Calibration(Settings):
     """What was fitted to a trained network on images that it was not trained on.
 
@@ -58,6 +87,7 @@ class Calibration(Settings):
         nll_before: mean negative log-likelihood of a pixel's class without calibration, nats.
         nll_after: with it, each image predicted by what the others say; None with a single image.
         area: spread of the area fractions of frames.
+        errors: how probably labels are wrong; None where that finds errors no better than entropy.
     """
 
     images: tuple[str, ...]
@@ -67,3 +97,4 @@ class Calibration(Settings):
     nll_before: float
     nll_after: float | None
     area: AreaSpread
+    errors: ErrorChances | None = None

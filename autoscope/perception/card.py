@@ -178,8 +178,11 @@ class ModelCard(Card):
     def to_json(self, *, indent: int | None = 2) -> str:
         """The card as JSON text."""
         values = self.model_dump(mode="json", by_alias=True)
-        if self.familiarity is None:  # a model from before has the same name as ever
+        # a model from before has the same name as ever
+        if self.familiarity is None:
             del values["familiarity"]
+        if self.calibration is not None and self.calibration.errors is None:
+            del values["calibration"]["errors"]
         return json.dumps(values, indent=indent, sort_keys=True)
 
 

@@ -182,7 +182,10 @@ def _with_reliability(
         return scores
     wrong = found.labels != image.labels
     counter.add(image.labels, found.labels, found.probability)
-    counter.add_entropy("total", found.uncertainty.total, wrong)
+    if found.uncertainty.error is None:
+        counter.add_entropy("total", found.uncertainty.total, wrong)
+    else:
+        counter.add_suspicion("total", found.uncertainty.error, wrong)
     softmax = plain.segment(image.micrograph.pixels, found.pixel_nm, uncertainty=True).uncertainty
     if softmax is not None:
         counter.add_entropy("softmax", softmax.total, wrong)

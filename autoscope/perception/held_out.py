@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from autoscope.perception.error_signs import CELL_PX, tile_signs
 from autoscope.perception.inference import HeadTile
 from autoscope.perception.last_layer import last_layer, neighbourhoods
 from autoscope.perception.network import NetworkSegmenter
@@ -35,6 +37,8 @@ class HeldOutImage:
         site_scores: ``n x classes`` at these pixels.
         site_labels: ``n``.
         pixels: of the whole image.
+        site_surroundings: ``4 x n``, signs of these pixels' surroundings
+            (`autoscope.perception.error_signs`); None where they are not known.
     """
 
     name: str
@@ -44,6 +48,7 @@ class HeldOutImage:
     site_scores: Tensor
     site_labels: Tensor
     pixels: int
+    site_surroundings: Tensor | None = None
 
 
 def observe(segmenter: NetworkSegmenter, image: LabelledImage, seed: int = 0) -> HeldOutImage:
@@ -56,21 +61,31 @@ def observe(segmenter: NetworkSegmenter, image: LabelledImage, seed: int = 0) ->
     count = min(_SITES, image.labels.size)
     sites = np.stack(np.divmod(rng.choice(image.labels.size, count, replace=False), shape[1]))
     layer = last_layer(segmenter.network)
-    parts: list[tuple[NDArray[np.intp], Tensor, Tensor | None]] = []
+    parts: list[_Part] = []
     for tile in segmenter.runner.tiles(segmenter.normalised(image.micrograph.pixels), features=bool(layer)):
         _thin(tile, scores, step)
-        parts.extend(_at_sites(tile, sites, segmenter))
-    order = np.concatenate([part[0] for part in parts])
-    inputs = [part[2] for part in parts if part[2] is not None]
+        parts.extend(_at_sites(tile, sites, shape, segmenter))
+    order = np.concatenate([part.order for part in parts])
+    inputs = [part.inputs for part in parts if part.inputs is not None]
     return HeldOutImage(
         image.name,
         scores,
         image.labels[::step, ::step],
         torch.cat(inputs) if inputs else None,
-        torch.cat([part[1] for part in parts]),
+        torch.cat([part.scores for part in parts]),
         torch.from_numpy(image.labels[sites[0][order], sites[1][order]].astype(np.int64)),
         image.labels.size,
+        torch.cat([part.surroundings for part in parts], dim=1),
     )
+
+
+class _Part(NamedTuple):
+    """Sites within the kept part of a tile: which, scores, inputs of the last layer, surroundings."""
+
+    order: NDArray[np.intp]
+    scores: Tensor
+    inputs: Tensor | None
+    surroundings: Tensor
 
 
 def _thin(tile: HeadTile, scores: Tensor, step: int) -> None:
@@ -86,9 +101,9 @@ def _thin(tile: HeadTile, scores: Tensor, step: int) -> None:
 
 
 def _at_sites(
-    tile: HeadTile, sites: NDArray[np.intp], segmenter: NetworkSegmenter
-) -> Iterator[tuple[NDArray[np.intp], Tensor, Tensor | None]]:
-    """Which sites lie in the kept part, their scores and their inputs of the last layer."""
+    tile: HeadTile, sites: NDArray[np.intp], shape: tuple[int, ...], segmenter: NetworkSegmenter
+) -> Iterator[_Part]:
+    """What is kept of the sites that lie in the kept part."""
     rows, columns = tile.target
     inside = (sites[0] >= rows.start) & (sites[0] < rows.stop)
     inside &= (sites[1] >= columns.start) & (sites[1] < columns.stop)
@@ -102,4 +117,5 @@ def _at_sites(
     inputs = None
     if layer is not None and features is not None and features.shape[-2:] == scores.shape[-2:]:
         inputs = neighbourhoods(features.float().cpu(), y, x, layer)
-    yield chosen, scores[:, y, x].T, inputs
+    _, cells = tile_signs(scores, scores.argmax(dim=0), tile.origin, shape)
+    yield _Part(chosen, scores[:, y, x].T, inputs, cells[:, y // CELL_PX, x // CELL_PX])

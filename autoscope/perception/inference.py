@@ -54,6 +54,12 @@ class HeadTile:
     features: Tensor | None
 
     @property
+    def origin(self) -> tuple[int, int]:
+        """Row and column of the tile's first pixel in the frame."""
+        rows, columns = (t.start - i.start for t, i in zip(self.target, self.inside, strict=True))
+        return rows, columns
+
+    @property
     def kept_scores(self) -> Tensor:
         """``classes x height x width`` of the kept part."""
         return self.scores[:, self.inside[0], self.inside[1]]
@@ -68,6 +74,7 @@ class UncertainPixels:
         probability: ``classes x height x width``; None unless asked for.
         total: ``height x width`` entropy, nats.
         aleatoric: the part of it that is not from the weights.
+        error: probability that the label is wrong; None where nothing was fitted that tells.
         mean_nats: mean of the total entropy.
     """
 
@@ -75,6 +82,7 @@ class UncertainPixels:
     probability: NDArray[np.float16] | None
     total: NDArray[np.float16]
     aleatoric: NDArray[np.float16]
+    error: NDArray[np.float16] | None
     mean_nats: float
 
 
@@ -154,16 +162,20 @@ class NetworkRunner:
         labels = np.empty(image.shape, dtype=np.uint8)
         total, aleatoric = (np.empty(image.shape, dtype=np.float16) for _ in range(2))
         wanted = np.empty((self._n_classes, *image.shape), dtype=np.float16) if probability else None
+        error = np.empty(image.shape, dtype=np.float16) if self._head.tells_errors else None
         for tile in self.tiles(image, features=self._head.needs_features):
             with torch.inference_mode():
                 found = self._head.uncertainty(tile.scores, tile.features)
+                if error is not None:
+                    wrong = self._head.error(tile.scores, tile.origin, image.shape)
+                    _paste(error, tile.target, _half(wrong[tile.inside]))
             rows, columns = tile.inside
             _paste(labels, tile.target, _most_probable(self._head.shifted(tile.kept_scores)))
             _paste(total, tile.target, _half(found.total[rows, columns]))
             _paste(aleatoric, tile.target, _half(found.aleatoric[rows, columns]))
             if wanted is not None:
                 _paste(wanted, tile.target, _half(found.probability[:, rows, columns]))
-        return UncertainPixels(labels, wanted, total, aleatoric, float(total.mean(dtype=np.float64)))
+        return UncertainPixels(labels, wanted, total, aleatoric, error, float(total.mean(dtype=np.float64)))
 
     def tiles(self, image: NDArray[np.float32], *, features: bool = False) -> Iterator[HeadTile]:
         """What the network says of each piece of a frame; padding is among it where sizes do not fit."""

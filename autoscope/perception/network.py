@@ -178,7 +178,7 @@ class NetworkSegmenter(Segmenter):
             size = pixels.labels.size
             counts = np.bincount(pixels.labels.ravel(), minlength=len(self.class_names))
             areas = area_distributions(calibration.area, counts / size, pixels.mean_nats, size)
-        return Uncertainty(pixels.total, aleatoric, epistemic, pixels.mean_nats, areas)
+        return Uncertainty(pixels.total, aleatoric, epistemic, pixels.mean_nats, areas, pixels.error)
 
     def windows(self, frame_pixels: Pixels, window_px: int) -> Windows:
         """What a frame's windows look like to the encoder: what familiarity is fitted to."""

@@ -33,6 +33,8 @@ class PredictedImage(Settings):
         score: mean entropy of the pixels, nats; None unless asked for.
         uncertainty: PNG of the total entropy, 255 where all classes are equally probable; likewise.
         epistemic: PNG of its part from not knowing the weights, on the same scale; likewise.
+        errors: PNG of the probability that a pixel's label is wrong, in 255ths; likewise, and only where the
+            calibration found how to tell.
         notes: what is to be said of the result.
     """
 
@@ -45,6 +47,7 @@ class PredictedImage(Settings):
     score: float | None = None
     uncertainty: Path | None = None
     epistemic: Path | None = None
+    errors: Path | None = None
 
 
 def predict(
@@ -65,8 +68,8 @@ def predict(
         images: the files.
         output: folder for the results, made where it is missing; a class map has its image's name.
         probabilities: whether to write class probabilities too.
-        uncertainty: whether to write maps of the uncertainty, into ``uncertainty/`` and ``epistemic/``,
-            and to find intervals of the area fractions.
+        uncertainty: whether to write maps of the uncertainty, into ``uncertainty/``, ``epistemic/`` and
+            ``errors/``, and to find intervals of the area fractions.
         device: where the model runs.
         views: whether to average over mirrored and turned views.
         progress: hears how many images are done, and of how many.
@@ -135,8 +138,15 @@ def _write(path: Path, found: Segmentation, output: Path) -> PredictedImage:
             probabilities, probability=found.probability, class_names=np.array(found.class_names)
         )
     unsure = found.uncertainty
-    maps = {} if unsure is None else {"uncertainty": unsure.total, "epistemic": unsure.epistemic}
-    written = {name: _write_map(output / name, path, values, found) for name, values in maps.items()}
+    largest = math.log(len(found.class_names))
+    maps: dict[str, tuple[NDArray[np.float16] | None, float]] = {}
+    if unsure is not None:
+        maps = {
+            "uncertainty": (unsure.total, largest),
+            "epistemic": (unsure.epistemic, largest),
+            "errors": (unsure.error, 1.0),
+        }
+    written = {name: _write_map(output / name, path, *values) for name, values in maps.items()}
     counts = np.bincount(found.labels.ravel(), minlength=len(found.class_names)) / found.labels.size
     return PredictedImage(
         image=path,
@@ -150,13 +160,10 @@ def _write(path: Path, found: Segmentation, output: Path) -> PredictedImage:
     )
 
 
-def _write_map(
-    folder: Path, image: Path, entropy: NDArray[np.float16] | None, found: Segmentation
-) -> Path | None:
-    if entropy is None:
+def _write_map(folder: Path, image: Path, values: NDArray[np.float16] | None, largest: float) -> Path | None:
+    if values is None:
         return None
     folder.mkdir(exist_ok=True)
     path = folder / f"{image.stem}.png"
-    largest = math.log(len(found.class_names))
-    write_png(path, np.clip(np.rint(entropy.astype(np.float32) * (255.0 / largest)), 0, 255).astype(np.uint8))
+    write_png(path, np.clip(np.rint(values.astype(np.float32) * (255.0 / largest)), 0, 255).astype(np.uint8))
     return path

@@ -39,8 +39,8 @@ class Reliability(Settings):
         ece: expected calibration error of the label's probability, 15 bins of equal width (Guo et al. 2017).
         brier: mean squared distance of the probabilities from the truth, summed over classes (Brier 1950).
         nll: mean negative log-probability of the true class, nats; probabilities below 6e-8 count as that.
-        error_auroc: area under the receiver operating characteristic of the entropy at finding wrong pixels;
-            None where none or all are wrong.
+        error_auroc: area under the receiver operating characteristic at finding wrong pixels, of the error
+            map where the model has one, else of the entropy; None where none or all are wrong.
         error_auroc_softmax: likewise of the entropy of the plain softmax; None where that was not computed.
         area_coverage: share of the images and classes whose true area fraction lies in the 90 % interval;
             None without a calibration.
@@ -75,6 +75,23 @@ class AreaInterval(Settings):
     covered: bool | None = None
 
 
+def rank_auroc(values: NDArray[Any], positive: NDArray[np.bool_]) -> float | None:
+    """Probability that a positive has the larger value than another (Mann & Whitney 1947); ties count half.
+
+    Args:
+        values: ``n``.
+        positive: ``n``, which they are.
+
+    Returns:
+        None where all or none are positive.
+    """
+    from scipy.stats import rankdata
+
+    ranks, count = rankdata(values), int(positive.sum())
+    pairs = count * (len(positive) - count)
+    return float((ranks[positive].sum() - count * (count + 1) / 2) / pairs) if pairs else None
+
+
 class ReliabilityCounter:
     """Adds up frames.
 
@@ -106,7 +123,12 @@ class ReliabilityCounter:
 
     def add_entropy(self, name: str, entropy: NDArray[Any], wrong: NDArray[np.bool_]) -> None:
         """Adds a frame's entropies, nats, and which of its pixels are wrong."""
-        scaled = entropy.ravel().astype(np.float32) * ((_FINE - 1) / math.log(self._classes))
+        self.add_suspicion(name, entropy.astype(np.float32) / math.log(self._classes), wrong)
+
+    def add_suspicion(self, name: str, suspicion: NDArray[Any], wrong: NDArray[np.bool_]) -> None:
+        """Adds how much a frame's pixels are suspected, from 0 to 1, and which of them are wrong."""
+        # fine where most pixels are: close to zero
+        scaled = np.sqrt(np.maximum(suspicion.ravel().astype(np.float32), 0.0)) * (_FINE - 1)
         bins = np.clip(scaled.astype(np.intp), 0, _FINE - 1) + _FINE * wrong.ravel()
         counts = np.bincount(bins, minlength=2 * _FINE).reshape(2, _FINE)
         self._entropy[name] = self._entropy.get(name, np.zeros((2, _FINE), np.int64)) + counts

@@ -25,6 +25,8 @@ class Uncertainty:
         epistemic: the part from not knowing the weights (mutual information); None without a posterior.
         score: of the frame, its mean total entropy, nats.
         areas: distribution of the true area fraction of each class; empty where nothing was calibrated.
+        error: ``height x width`` probability that the label is wrong; None where nothing was fitted that
+            tells.
     """
 
     total: NDArray[np.float16]
@@ -32,6 +34,7 @@ class Uncertainty:
     epistemic: NDArray[np.float16] | None
     score: float
     areas: tuple[AreaDistribution, ...] = ()
+    error: NDArray[np.float16] | None = None
 
 
 @dataclass(frozen=True, slots=True)

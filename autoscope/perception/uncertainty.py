@@ -13,7 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from autoscope.perception.calibration_card import Calibration
+from autoscope.perception.calibration_card import Calibration, ErrorChances
+from autoscope.perception.entropy import entropy_nats, softmax_and_entropy
+from autoscope.perception.error_chances import error_probability
+from autoscope.perception.error_signs import tile_signs
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,32 @@ class CalibratedHead:
         self._temperature = 1.0 if calibration is None else calibration.temperature
         self._scale = 0.0 if calibration is None else calibration.posterior_scale
         self._offsets = None if calibration is None else torch.tensor(calibration.offsets)
+        self._errors: ErrorChances | None = None if calibration is None else calibration.errors
         self._kernels: tuple[Tensor, Tensor] | None = None
         if self._scale and deviations is not None and layer is not None:
             self._kernels = self._kernels_of(deviations * self._scale, layer)
+
+    @property
+    def tells_errors(self) -> bool:
+        """Whether it was fitted how probably labels are wrong."""
+        return self._errors is not None
+
+    def error(self, scores: Tensor, origin: tuple[int, int], shape: tuple[int, ...]) -> Tensor:
+        """Probability that the label is wrong, of the pixels of a tile that lie in the frame.
+
+        Args:
+            scores: ``classes x height x width`` of the whole tile.
+            origin: row and column of the tile's first pixel in the frame.
+            shape: of the frame, px.
+
+        Raises:
+            ValueError: nothing was fitted that tells.
+        """
+        if self._errors is None:
+            raise ValueError("it was not fitted how probably labels are wrong")
+        labels = self.shifted(scores).argmax(dim=0)
+        doubt, cells = tile_signs(scores, labels, origin, shape)
+        return error_probability(self._errors, doubt, labels[: doubt.shape[0], : doubt.shape[1]], cells)
 
     @property
     def needs_features(self) -> bool:
@@ -70,12 +96,12 @@ class CalibratedHead:
         """Of ``classes x height x width`` scores and ``channels x ...`` features of the same tile."""
         scaled = self.shifted(scores).float() / self._temperature
         if self._kernels is None or features is None:
-            probability, entropy = _softmax_and_entropy(scaled)
+            probability, entropy = softmax_and_entropy(scaled)
             return PixelUncertainty(probability, entropy, entropy)
         probability, aleatoric = torch.zeros_like(scaled), torch.zeros_like(scaled[0])
         for change in self._changes(features, self._kernels):
             for sign in (1.0, -1.0):
-                drawn, entropy = _softmax_and_entropy(torch.add(scaled, change, alpha=sign))
+                drawn, entropy = softmax_and_entropy(torch.add(scaled, change, alpha=sign))
                 probability += drawn
                 aleatoric += entropy
         draws = 2 * len(self._kernels[0])
@@ -93,19 +119,3 @@ class CalibratedHead:
     def _kernels_of(self, deviations: Tensor, layer: nn.Conv2d) -> tuple[Tensor, Tensor]:
         scaled = deviations.float() / self._temperature
         return scaled[..., :-1].reshape(len(scaled), *layer.weight.shape), scaled[..., -1]
-
-
-def entropy_nats(probability: Tensor) -> Tensor:
-    """Entropy over the first axis."""
-    entropy: Tensor = torch.special.entr(probability).sum(dim=0)
-    return entropy
-
-
-def _softmax_and_entropy(scores: Tensor) -> tuple[Tensor, Tensor]:
-    """Both over the first axis; ``H = logsumexp - sum p z``."""
-    highest = scores.amax(dim=0)
-    shifted = scores - highest
-    powers = shifted.exp()
-    total = powers.sum(dim=0)
-    probability = powers / total
-    return probability, total.log() - (probability * shifted).sum(dim=0)

@@ -29,8 +29,9 @@ class Measurement:
         notes: what a reader of the result must know.
         look: whether the frame resembles those that the model was made for; None where it cannot tell.
         probability: ``classes x height x width``, where it was asked for and the model gives any.
-        unsure: ``height x width``, from 0 (sure) to 1 (all classes alike): entropy of the calibrated
-            prediction, the doubt about the weights included; where it was asked for and the model can tell.
+        unsure: ``height x width``, from 0 (sure) to 1 (all classes alike): the probability that the label is
+            wrong, or without a fit of that the entropy of the calibrated prediction, the doubt about the
+            weights included; where it was asked for and the model can tell.
     """
 
     seen: FieldMap
@@ -148,10 +149,14 @@ class MaskReader:
 
 
 def _unsure(found: Segmentation) -> NDArray[np.float32] | None:
-    """The total entropy as a share of the largest that so many classes can have."""
+    """How probably labels are wrong, else the entropy, as a share of the largest with so many classes."""
     if found.uncertainty is None:
         return None
-    share = found.uncertainty.total.astype(np.float32) / np.float32(np.log(len(found.class_names)))
+    count, error = len(found.class_names), found.uncertainty.error
+    if error is not None:
+        share = error.astype(np.float32) * np.float32(count / (count - 1))
+    else:
+        share = found.uncertainty.total.astype(np.float32) / np.float32(np.log(count))
     return np.asarray(np.minimum(np.maximum(share, 0), 1), np.float32)  # half precision rounds beyond
 
 

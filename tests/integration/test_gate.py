@@ -9,6 +9,7 @@ from autoscope.app.cli import main
 from autoscope.survey import RULE, Design
 from autoscope_policies.learned import (
     ChoiceCard,
+    DeferenceCard,
     EnvironmentCard,
     Network,
     NetworkCard,
@@ -33,7 +34,7 @@ COSTLY = '{ specimen = "phase", instrument = "costly focus" }'
 POLICIES = ["rule", "naive", "greedy", "tuned static", "learned 1", "learned 2", "learned 3"]
 
 
-def constant(path, design, seed):
+def constant(path, design, seed, deference=None):
     """A network of one layer with nothing but biases: it always prefers one option of each choice."""
     layout = design_layout()
     sizes = tuple(len(choice.options) for choice in layout.choices)
@@ -51,7 +52,7 @@ def constant(path, design, seed):
         choices=tuple(ChoiceCard(name=one.name, options=one.options) for one in layout.choices),
         normalisation=NormalisationCard(mean=(0.0,) * inputs, variance=(1.0,) * inputs),
         environment=EnvironmentCard(id="autoscope/Survey-v0", options={}),
-        algorithm="maskable_ppo", seed=seed, steps=1, weights_sha256="",
+        algorithm="maskable_ppo", seed=seed, steps=1, deference=deference, weights_sha256="",
     )  # fmt: skip
     write_policy(path, network, card)
     return path
@@ -59,9 +60,9 @@ def constant(path, design, seed):
 
 @pytest.fixture
 def write_gate(tmp_path):
-    def write(*designs, families=(PHASE,), **replacements):
+    def write(*designs, families=(PHASE,), deference=None, **replacements):
         files = [
-            constant(tmp_path / f"seed-{n}.safetensors", design, n).name
+            constant(tmp_path / f"seed-{n}.safetensors", design, n, deference).name
             for n, design in enumerate(designs, 1)
         ]
         text = GATE.format(weights=json.dumps(files), families=", ".join(families))
@@ -82,13 +83,16 @@ def run_json(capsys, *arguments):
 
 
 @pytest.mark.slow
-def test_a_network_that_does_what_the_rule_does(write_gate, tmp_path, capsys):
-    out = tmp_path / "out"
-    document = run_json(capsys, write_gate(RULE, RULE, RULE), "--out", out)
+def test_networks_that_are_trusted_with_nothing_do_what_the_rule_does(write_gate, tmp_path, capsys):
+    out, nothing = tmp_path / "out", DeferenceCard(margin=0.0, trusted=(), worlds=10)
+    slow = [Design(batch=8)] * 3
+    document = run_json(capsys, write_gate(*slow, deference=nothing), "--out", out)
     assert (document["schema"], document["verdict"]) == ("autoscope.gate/1", "not worse")
     (family,) = document["families"]
     assert [row["policy"] for row in family["rows"]] == [*POLICIES, "oracle"]
     times = {row["policy"]: row["beam_time_s"] for row in family["rows"]}
+    episodes = (out / "episodes.jsonl").read_text().splitlines()
+    assert len(episodes) == len(set(episodes))  # each is played once
     assert times["learned 1"] == times["learned 2"] == times["rule"]
     assert family["pooled"]["mean"] == pytest.approx(times["rule"] - times[family["best_rule"]])
     assert len(family["by_seed"]) == 3 and family["verdict"] != "worse"
@@ -110,7 +114,8 @@ def test_a_second_call_plays_nothing_again(write_gate, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_a_bad_network_fails(write_gate, tmp_path, capsys):
+def test_a_bad_network_fails(write_gate, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("autoscope.survey.design_view.REFOCUS_BELOW", 2.0)  # offered, sharp or not
     bad = Design(travel_exponent=0.0, batch=1, urgency=0.0, eds_price=0.1, refocus=True)
     config = write_gate(bad, bad, bad, families=(COSTLY, PHASE))
     assert main(["benchmark", str(config), "--out", str(tmp_path / "out"), "--jobs", "1"]) == 0

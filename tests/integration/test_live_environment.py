@@ -45,8 +45,9 @@ def played(env, designs):
 
 
 @pytest.mark.slow
-def test_frames_and_tables_give_the_same_episode(specimen, tmp_path):
+def test_frames_and_tables_give_the_same_episode(specimen, tmp_path, monkeypatch):
     """Decisions, estimates and beam time; what is seen of the focus is the microscope's own."""
+    monkeypatch.setattr("autoscope.survey.design_view.REFOCUS_BELOW", 2.0)  # offered, sharp or not
     config = configured(specimen, every_s=300.0, sharpness_drop=0.9)
     designs = [RULE, Design(travel_exponent=1.5), Design(batch=4), Design(refocus=True)]
     with check(config) as checked:

@@ -1,6 +1,7 @@
 """``autoscope replay`` on real session folders."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,16 @@ def test_records_that_were_changed_are_refused(recorded, capsys):
 def test_bad_usage(uniform, capsys, arguments, said):
     assert main(["replay", str(uniform), *arguments]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_configuration_that_was_damaged(uniform, tmp_path, capsys):
+    folder = tmp_path / "copy"
+    shutil.copytree(uniform, folder)
+    (folder / "config.toml").write_text("x = [")
+    for command in (["replay", str(folder), "--policy", "active"], ["run", "--resume", str(folder)]):
+        finished = command[0] == "run"  # it is not touched, nor is its configuration read
+        assert main(command) == (0 if finished else 2)
+        assert ("config.toml: not valid TOML" in capsys.readouterr().err) != finished
 
 
 def test_no_session(tmp_path, capsys):

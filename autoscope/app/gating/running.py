@@ -200,9 +200,10 @@ class GateRunner:
     ) -> dict[str, tuple[Episode, ...]]:
         """Episodes of players by name; those that are not on disk yet are played."""
         games = {player.name: Game(family, player, pool, self._gate) for player in players}
+        unlike = {game.key: game for game in games.values()}
         turns: list[Turn] = []
         for start in range(numbers.start, numbers.stop, BATCH):
-            for game in games.values():
+            for game in unlike.values():
                 there = self._ledger.of(game.key, numbers.stop)
                 wanted = range(start, min(start + BATCH, numbers.stop))
                 missing = tuple(number for number in wanted if number not in there)

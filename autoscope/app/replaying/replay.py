@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from autoscope.app.build import policy_of
 from autoscope.app.config import Config
-from autoscope.app.loading import config_from
+from autoscope.app.loading import recorded_config
 from autoscope.app.preparing import survey_of
 from autoscope.app.replaying.comparing import CONFIDENCE, Comparison, Standing, compare, obstacle_of
 from autoscope.app.replaying.watching import Watching
@@ -111,7 +110,7 @@ def replay_session(folder: Path, other: Policy) -> Replay:
     """
     view = existing_session(folder)
     documents = view.documents()
-    config = config_from(tomllib.loads(view.config_toml), name=str(folder / "config.toml"))
+    config = recorded_config(folder, view.config_toml)
     started = started_document(documents)
     own = policy_of(config)
     _same_policy(folder, started, own)

@@ -140,6 +140,24 @@ def test_uncertainty_in_tiles_is_that_of_the_whole(shape: tuple[int, int]) -> No
     assert (one.total.astype(float) - one.aleatoric.astype(float)).max() > 1e-3
 
 
+@pytest.mark.parametrize("shape", [(200, 173), (65, 300), (1, 7)])
+def test_errors_in_tiles_are_those_of_the_whole(shape: tuple[int, int]) -> None:
+    slopes = (0.3, 0.5, 1.0, 0.5, -0.5)
+    each = [{"class": f"c{n}", "intercept": 0.5 * n, "slopes": slopes} for n in range(3)]
+    errors = {"centre": (-1.0, -1.0, -1.0, -1.0, 2.0), "spread": (1.0,) * 5, "per_class": each}
+    network = Tiny()
+    head = CalibratedHead(calibration(3, errors=errors, posterior_scale=0.0), None, None)
+    image = np.random.default_rng(0).normal(0, 1, shape).astype(np.float32)
+    tiled = NetworkRunner(network, 8, 3, CPU, torch.float32, tile_px=128, margin_px=48, head=head)
+    whole = NetworkRunner(network, 8, 3, CPU, torch.float32, tile_px=4096, head=head)
+    one, other = tiled.uncertain(image).error, whole.uncertain(image).error
+    assert one is not None
+    assert other is not None
+    assert one.shape == shape
+    assert len(np.unique(one)) > 3
+    np.testing.assert_allclose(one.astype(float), other.astype(float), atol=2e-3)
+
+
 def test_labels_are_those_of_the_largest_calibrated_probability() -> None:
     head = CalibratedHead(calibration(3, temperature=2.0, offsets=(1.0, -0.5, -0.5)), None, None)
     runner = NetworkRunner(Tiny(), 8, 3, CPU, torch.float32, head=head)

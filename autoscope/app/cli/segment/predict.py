@@ -47,5 +47,6 @@ def _written(image: PredictedImage) -> dict[str, Any]:
         "score": image.score,
         "uncertainty": None if image.uncertainty is None else str(image.uncertainty),
         "epistemic": None if image.epistemic is None else str(image.epistemic),
+        "errors": None if image.errors is None else str(image.errors),
         "area_intervals": [one.model_dump(mode="json", by_alias=True) for one in image.area_intervals],
     }
