@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -34,8 +35,8 @@ class Setting:
     stigmator: tuple[float, float]
 
 
-Scan = Callable[[Setting, int], NDArray[np.uint8] | NDArray[np.uint16]]
-"""Takes a frame with a setting and a number of native pixels per frame pixel."""
+Scan = Callable[[Setting, int], NDArray[np.uint8] | NDArray[np.uint16] | None]
+"""Takes a frame with a setting and a number of native pixels per frame pixel; None: out of reach."""
 
 
 def sharpness(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> float:
@@ -78,7 +79,13 @@ def find_focus(
             "the autofocus found no focus: frames are equally sharp at every working distance it tried;"
             " move to a place with more contrast"
         )
-    return best, sharpness(scan(best, zooms[-1]))
+    return best, sharpness_at(scan, best, zooms[-1])
+
+
+def sharpness_at(scan: Scan, setting: Setting, zoom: int) -> float:
+    """Sharpness of the frame that a setting gives; NaN where the setting is out of reach."""
+    frame = scan(setting, zoom)
+    return math.nan if frame is None else sharpness(frame)
 
 
 def as_result(setting: Setting, sharpness_reached: float, working_distance_mm: float) -> FocusResult:
@@ -88,11 +95,11 @@ def as_result(setting: Setting, sharpness_reached: float, working_distance_mm: f
 
 def _sharpest(scan: Scan, settings: list[Setting], zoom: int) -> Setting | None:
     """The top of the parabola through the sharpest of equally spaced settings and its neighbours."""
-    values = np.array([sharpness(scan(setting, zoom)) for setting in settings])
-    if values.max() <= values.min() * (1 + SIGNIFICANT):
+    values = np.array([sharpness_at(scan, setting, zoom) for setting in settings])
+    if np.nanmax(values) <= np.nanmin(values) * (1 + SIGNIFICANT):
         return None
-    top = int(values.argmax())
-    if top in (0, len(settings) - 1):
+    top = int(np.nanargmax(values))
+    if top in (0, len(settings) - 1) or np.isnan(values[top - 1 : top + 2]).any():
         return settings[top]
     before, here, after = values[top - 1 : top + 2]
     shift = float(0.5 * (before - after) / (before - 2 * here + after))

@@ -27,7 +27,7 @@ from autoscope.microscope import (
     SimulatedClock,
     SpectrumTest,
 )
-from autoscope_simulators.autofocus import BLUR_PER_STEP, Setting, as_result, find_focus, sharpness
+from autoscope_simulators.autofocus import BLUR_PER_STEP, Setting, as_result, find_focus, sharpness_at
 from autoscope_simulators.imperfections import Imperfections
 from autoscope_simulators.optics import Column
 from autoscope_simulators.specimen_file import SpecimenFile
@@ -43,6 +43,9 @@ FOCUS_DWELL_US = 10.0
 
 FOCUS_ZOOMS = (16, 4, 1)
 """Their native pixels per pixel, from the first sweep to the last."""
+
+FOCUS_REACH = 0.5
+"""By what share of the working distance the autofocus changes it at most."""
 
 START_CANDIDATES = 32
 """Places along each side of the specimen that are tried for a start outside keep-out zones."""
@@ -249,9 +252,11 @@ class SimulatedMicroscope(Microscope):
     def _find_focus(self) -> FocusResult:
         native_um, beam, taken = self._specimen.pixel_nm / 1000, self._beam, 0
 
-        def scan(setting: Setting, zoom: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+        def scan(setting: Setting, zoom: int) -> NDArray[np.uint8] | NDArray[np.uint16] | None:
             nonlocal taken
             taken += 1
+            if abs(setting.focus_um) > FOCUS_REACH * 1000 * beam.working_distance_mm:
+                return None
             distance_mm = beam.working_distance_mm + setting.focus_um / 1000
             hfw_um = FOCUS_FRAME_PX * zoom * native_um
             imaging = ImagingSettings(hfw_um, FOCUS_FRAME_PX, FOCUS_FRAME_PX, FOCUS_DWELL_US)
@@ -261,7 +266,7 @@ class SimulatedMicroscope(Microscope):
         start = Setting(0.0, self._stigmator)
         alpha = self._imperfections.convergence_mrad * 1e-3
         if alpha == 0:  # an infinite depth of focus: every working distance is the best one
-            return as_result(start, sharpness(scan(start, 1)), beam.working_distance_mm)
+            return as_result(start, sharpness_at(scan, start, 1), beam.working_distance_mm)
         step_um = 2 * BLUR_PER_STEP * native_um / alpha
         stigmate = self._imperfections.astigmatism_um != (0.0, 0.0)
         best, reached = find_focus(scan, start, step_um, FOCUS_ZOOMS, stigmate=stigmate)

@@ -74,6 +74,7 @@ def bands(axis: Axis, length: int) -> Iterator[Band]:
     g = _second_antiderivative(u, axis.sigma)
     below = g[:, :, :-1] - g[:, :, 1:]
     weights = ((below[:, 1:] - below[:, :-1]) / axis.step).astype(np.float32)
+    np.maximum(weights, 0, out=weights)  # far out in the blur's tail nothing but rounding is left of them
     for block, block_weights in zip(np.flatnonzero(seen).tolist(), weights, strict=True):
         begin, low = block * BLOCK, int(first[block])
         size = min(BLOCK, axis.count - begin)

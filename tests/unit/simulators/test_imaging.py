@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -258,3 +258,28 @@ def test_the_focal_plane_is_tilted_and_follows_z(specimen: SpecimenFile) -> None
     # 30 um right of the centre and 10 um below: 4 * 0.03 - 2 * 0.01 = 0.10 um; z = 2 um is 2 um nearer
     plane = column.plane_mm(StagePosition(81.2, 61.2, z_um=2.0), 0.0)
     assert plane == pytest.approx(10 + (0.10 + 3.0 - 2.0) / 1000, abs=1e-12)
+
+
+@example(-468.01158167070986, 4.0, 56.071423602110116)  # a narrow specimen in a search for the focus
+@given(st.floats(-500, 100), st.floats(0.5, 8.0), st.floats(0.1, 60.0))
+@settings(max_examples=60, deadline=None)
+def test_a_frame_is_nowhere_darker_than_black_however_far_out_of_focus(
+    start: float, step: float, sigma: float
+) -> None:
+    pixels = np.full((75, 100), 255, np.uint8)
+    axis = Axis(start, step, 256, sigma)
+    frame = image(ArrayRaster(pixels), axis, axis)
+    assert frame.min() >= 0
+    assert frame.max() <= 255.01
+
+
+def test_a_specimen_of_few_large_pixels_is_focused_where_it_is(tmp_path: Path) -> None:
+    """Blur shows only far from the focus there: a search without bounds ended 250 mm away, or below zero."""
+    texture = np.random.default_rng(0).integers(60, 250, (75, 100)).astype(np.uint8)
+    write_specimen(SpecimenData("map", 8700.0, True, "", "", {"bse": texture}), tmp_path / "map.h5")
+    for x_um, y_um in ((30.0, 30.0), (840.0, 620.0), (430.0, 10.0)):
+        with SimulatedMicroscope(SpecimenFile(tmp_path / "map.h5"), seed=1) as microscope:
+            microscope.move_to(StagePosition(x_um, y_um))
+            plane_mm = microscope.column.plane_mm(microscope.position(), microscope.clock.now_s())
+            found = microscope.autofocus().working_distance_mm
+            assert found == pytest.approx(plane_mm, abs=0.7)  # a blur of a fifth of a pixel
