@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from autoscope.core import ConfigurationError
 from autoscope.xray import atomic_number
+from autoscope.xray.atoms import xraylib
 
 SHIPPED = Path(__file__).with_name("classes.toml")
 """The classes of steels that come with autoscope."""
@@ -111,8 +112,8 @@ def load_classes(path: Path) -> tuple[InclusionClass, ...]:
     """Reads classes: one table ``[classes.NAME]`` each, with ``Element = [lowest, highest]``.
 
     Raises:
-        ConfigurationError: the file is missing or no such TOML, or classes are wrong or overlap; every
-            problem is named.
+        ConfigurationError: the file is missing or no such TOML, classes are wrong or overlap (every problem
+            is named), or xraylib is not installed.
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -127,6 +128,7 @@ def load_classes(path: Path) -> tuple[InclusionClass, ...]:
             f"{path} must hold two or more tables [classes.NAME] and nothing else"
             + (f", not {', '.join(unknown)}" if unknown else "")
         )
+    xraylib()  # knows the elements: where it is absent, that is one problem, not one of every class
     problems: list[str] = []
     classes = []
     for name, table in tables.items():

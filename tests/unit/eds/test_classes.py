@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -82,3 +83,10 @@ def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load_classes(path)
     assert len(caught.value.problems) == 2
+
+
+def test_an_absent_library_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "xraylib", None)
+    with pytest.raises(ConfigurationError, match="spectra need xraylib") as caught:
+        shipped_classes()
+    assert len(caught.value.problems) == 1
