@@ -12,6 +12,7 @@ Sampling, 1992, section 9.3). Everything about the slots and about p is fixed be
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,28 +133,17 @@ def fix_choice(
         targets: what is asked.
         bounded: as for :func:`autoscope.survey.drawing.fix_draw`.
     """
-    slots = len(first.places)
-    least = exploration / slots if slots > 1 else 1.0
-    if isinstance(first.inclusion, float) and sums is not None:
-        per_chance, covering = 1 / first.inclusion, least > 0
-        rest, variance = sums.rest, [slots * per_chance * squares for squares in sums.squares]
-        heaviest = per_chance * sums.largest_weight
-        burden = left.weight * per_chance if any(bounded) else None
-    else:
-        inverses, every = inverse(np.asarray(first.inclusion))
-        covering, burden = every and least > 0, left.weight * inverses
-        rest = (left.believed.value @ left.weight).tolist()
-        variance = (left.believed.spread**2 @ (slots * left.weight * burden)).tolist()
-        heaviest = float(burden.max())
+    least = exploration / len(first.places) if len(first.places) > 1 else 1.0
+    phase = _first_phase(first, least, left, sums, any(bounded))
     field = int(first.fields[first.places[chosen]])
     here = slice(field, field + 1)
     propensity = first.chance(chosen) * float(probability[chosen])
     draws = []
     for k, target in enumerate(targets):
         down = up = np.inf
-        if bounded[k] and covering and burden is not None:
-            down = float((burden * (left.believed.value[k] - target.low)).max()) / least
-            up = float((burden * (target.high - left.believed.value[k])).max()) / least
+        if bounded[k] and phase.covering and phase.burden is not None:
+            down = float((phase.burden * (left.believed.value[k] - target.low)).max()) / least
+            up = float((phase.burden * (target.high - left.believed.value[k])).max()) / least
         draws.append(
             Draw(
                 step=step,
@@ -161,13 +151,49 @@ def fix_choice(
                 weight=left.grid_weight[here],
                 predicted=left.prediction.value[k, here],
                 propensity=propensity,
-                predicted_rest=rest[k],
+                predicted_rest=phase.rest[k],
                 remaining=len(left),
                 down=down,
                 up=up,
-                variance=max(variance[k], TINY),
-                covering=covering,
-                fairness=least / heaviest if covering else 0.0,
+                variance=max(phase.variance[k], TINY),
+                covering=phase.covering,
+                fairness=least / phase.heaviest if phase.covering else 0.0,
             )
         )
     return tuple(draws)
+
+
+@dataclass(frozen=True, slots=True)
+class _FirstPhase:
+    """What a draw owes to its first phase alone.
+
+    Attributes:
+        rest: ``targets``, predicted total of the fields that remain.
+        variance: ``targets``, predicted variance of the pseudo-value with all slots equally likely.
+        heaviest: largest weight of a field over its chance of being offered.
+        burden: ``fields``, each one's; None where no bounds are wanted.
+        covering: whether every field could be offered, and every slot drawn.
+    """
+
+    rest: Sequence[float]
+    variance: Sequence[float]
+    heaviest: float
+    burden: NDArray[np.float64] | None
+    covering: bool
+
+
+def _first_phase(
+    first: Offered, least: float, left: Remaining, sums: RunningSums | None, bounded: bool
+) -> _FirstPhase:
+    """From running sums where slots are even, and from all fields where they are not."""
+    slots = len(first.places)
+    if isinstance(first.inclusion, float) and sums is not None:
+        per_chance = 1 / first.inclusion
+        variance = [slots * per_chance * squares for squares in sums.squares]
+        burden = left.weight * per_chance if bounded else None
+        return _FirstPhase(sums.rest, variance, per_chance * sums.largest_weight, burden, least > 0)
+    inverses, every = inverse(np.asarray(first.inclusion))
+    burden = left.weight * inverses
+    spread = left.believed.spread**2 @ (slots * left.weight * burden)
+    rest = left.believed.value @ left.weight
+    return _FirstPhase(rest.tolist(), spread.tolist(), float(burden.max()), burden, every and least > 0)
