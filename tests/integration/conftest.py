@@ -33,6 +33,28 @@ kind = "truth"
 kind = "uniform"
 """
 
+BENCHMARK = """
+[benchmark]
+episodes = 3
+seed = 3
+policies = ["uniform", "proportional", "oracle"]
+[[specimens]]
+specimen = "{specimen}"
+[specimens.imaging.overview]
+hfw_um = 128.0
+width_px = 128
+height_px = 128
+[specimens.imaging.reference]
+hfw_um = 16.0
+width_px = 64
+height_px = 64
+dwell_us = 3.0
+[[specimens.targets]]
+quantity = "area_fraction"
+class = "pearlite"
+half_width = 0.05
+"""
+
 
 @pytest.fixture(scope="session")
 def specimen(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -53,6 +75,22 @@ def write_config(specimen: Path, tmp_path: Path) -> Callable[..., Path]:
             text = text.replace(old, new)
         path = tmp_path / "session.toml"
         path.write_text(text + extra)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def write_benchmark(specimen: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Writes a benchmark's configuration on the small steel, with replacements."""
+
+    def write(**replacements: str) -> Path:
+        text = BENCHMARK.format(specimen=specimen)
+        for old, new in replacements.items():
+            assert old in text
+            text = text.replace(old, new)
+        path = tmp_path / "bench.toml"
+        path.write_text(text)
         return path
 
     return write

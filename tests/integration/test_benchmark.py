@@ -9,46 +9,11 @@ from autoscope.app.benchmarking.ledger import EPISODES
 from autoscope.app.cli import main
 from autoscope_simulators import SpecimenFile
 
-BENCHMARK = """
-[benchmark]
-episodes = 3
-seed = 3
-policies = ["uniform", "proportional", "oracle"]
-[[specimens]]
-specimen = "{specimen}"
-[specimens.imaging.overview]
-hfw_um = 128.0
-width_px = 128
-height_px = 128
-[specimens.imaging.reference]
-hfw_um = 16.0
-width_px = 64
-height_px = 64
-dwell_us = 3.0
-[[specimens.targets]]
-quantity = "area_fraction"
-class = "pearlite"
-half_width = 0.05
-"""
 AUTOFOCUS_S = 12.0
 CONTRACT_KEYS = {
     "specimen", "policy", "tier", "quantity", "class", "half_width", "episodes", "reached", "fields_mean",
     "fields_p90", "beam_time_s_mean", "bias", "rmse", "coverage", "coverage_se", "oracle_share",
 }  # fmt: skip
-
-
-@pytest.fixture
-def write_benchmark(specimen, tmp_path):
-    def write(**replacements):
-        text = BENCHMARK.format(specimen=specimen)
-        for old, new in replacements.items():
-            assert old in text
-            text = text.replace(old, new)
-        path = tmp_path / "bench.toml"
-        path.write_text(text)
-        return path
-
-    return write
 
 
 def run_json(capsys, *arguments):

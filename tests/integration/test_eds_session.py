@@ -31,6 +31,7 @@ from autoscope.records import (
     FrameDocument,
     LookDocument,
     ObservationDocument,
+    SessionResult,
     SpectrumDocument,
     open_session,
 )
@@ -138,39 +139,48 @@ def kill_in_the(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Microscope, "watch_spectrum", dying)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [1, 2, 9])
-def test_a_session_that_died_among_its_spectra_ends_as_if_it_had_not(
-    number: int,
-    config: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    overrides: Sequence[str] = (),
-) -> None:
+def dies_and_goes_on(
+    number: int, config: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, overrides: Sequence[str] = ()
+) -> tuple[SessionResult, SessionResult]:
+    """Results of a session, and of the same one that died in its spectrum ``number`` and was resumed.
+
+    They lie in ``whole`` and ``cut``.
+    """
     loaded = load_config(config, overrides)
-    whole = run_session(loaded, tmp_path / "whole")
+    whole = run_session(loaded, folder / "whole")
     kill_in_the(number, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
-        run_session(loaded, tmp_path / "cut")
+        run_session(loaded, folder / "cut")
     monkeypatch.undo()
-    resumed = resume_session(tmp_path / "cut")
+    return whole, resume_session(folder / "cut")
+
+
+def assert_ended_alike(whole: SessionResult, resumed: SessionResult, folder: Path) -> None:
     assert resumed.quantities == whole.quantities
     assert resumed.inclusions == whole.inclusions
     assert resumed.spent.spectra == whole.spent.spectra
     found = [
-        [d.candidates for d in open_session(tmp_path / name).documents() if isinstance(d, CandidatesDocument)]
+        [d.candidates for d in open_session(folder / name).documents() if isinstance(d, CandidatesDocument)]
         for name in ("whole", "cut")
     ]
     assert found[0] == found[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [1, 2, 9])
+def test_a_session_that_died_among_its_spectra_ends_as_if_it_had_not(
+    number: int, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, resumed = dies_and_goes_on(number, config, tmp_path, monkeypatch)
+    assert_ended_alike(whole, resumed, tmp_path)
 
 
 def test_a_session_that_draws_fields_at_once_and_died_among_its_spectra_ends_as_if_it_had_not(
     config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     several = ['policy.kind="active"', "policy.options={batch=4}"]
-    test_a_session_that_died_among_its_spectra_ends_as_if_it_had_not(
-        9, config, tmp_path, monkeypatch, several
-    )
+    whole, resumed = dies_and_goes_on(9, config, tmp_path, monkeypatch, several)
+    assert_ended_alike(whole, resumed, tmp_path)
     decisions = [d for d in open_session(tmp_path / "cut").documents() if isinstance(d, DecisionDocument)]
     drawn = [d.draw for d in decisions]
     assert 3 <= max(map(drawn.count, drawn)) <= 5  # systematic: to within one of four
@@ -225,7 +235,9 @@ def test_unfamiliar_fields_are_taken_again_before_their_spectra_and_foreign_ones
 def test_a_session_with_second_looks_that_died_among_its_spectra_ends_as_if_it_had_not(
     number: int, unfamiliar: None, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    test_a_session_that_died_among_its_spectra_ends_as_if_it_had_not(number, config, tmp_path, monkeypatch)
+    whole, resumed = dies_and_goes_on(number, config, tmp_path, monkeypatch)
+    assert_ended_alike(whole, resumed, tmp_path)
+    assert any(isinstance(d, LookDocument) for d in open_session(tmp_path / "cut").documents())
 
 
 def test_the_live_budget_holds(config: Path, tmp_path: Path) -> None:

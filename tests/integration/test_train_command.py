@@ -231,26 +231,6 @@ def test_a_policy_for_something_else_is_refused(config, write_config, tmp_path, 
     )
 
 
-SPECIMENS = """
-[benchmark]
-episodes = 2
-policies = ["uniform"]
-[[specimens]]
-specimen = "{specimen}"
-[specimens.imaging.overview]
-hfw_um = 128.0
-width_px = 128
-height_px = 128
-[specimens.imaging.reference]
-hfw_um = 16.0
-width_px = 64
-height_px = 64
-dwell_us = 3.0
-[[specimens.targets]]
-quantity = "area_fraction"
-class = "pearlite"
-half_width = 0.08
-"""
 ON_SPECIMENS = """
 [training]
 steps = 0
@@ -265,8 +245,8 @@ specimens = "bench.toml"
 """
 
 
-def test_a_policy_is_trained_on_specimens_and_its_card_names_them(specimen, tmp_path):
-    (tmp_path / "bench.toml").write_text(SPECIMENS.format(specimen=specimen))
+def test_a_policy_is_trained_on_specimens_and_its_card_names_them(specimen, write_benchmark, tmp_path):
+    write_benchmark(**{"half_width = 0.05": "half_width = 0.08"})
     (tmp_path / "train.toml").write_text(ON_SPECIMENS)
     out = tmp_path / "out"
     assert main(["train", str(tmp_path / "train.toml"), "--out", str(out), "--json"]) == 0
@@ -276,9 +256,8 @@ def test_a_policy_is_trained_on_specimens_and_its_card_names_them(specimen, tmp_
     assert card.trained_on == (sha256,)
     assert card.scores.mean_beam_time_s > 0
     assert len(list((out / "tables").glob("*.npz"))) == 1
-    cards = f'episodes = 2\ncards = ["{out / "policy.json"}"]'
-    (tmp_path / "bench.toml").write_text(SPECIMENS.format(specimen=specimen).replace("episodes = 2", cards))
-    assert main(["benchmark", str(tmp_path / "bench.toml"), "--out", str(tmp_path / "seen")]) == 2
+    seen = write_benchmark(**{"seed = 3": f'cards = ["{out / "policy.json"}"]'})
+    assert main(["benchmark", str(seen), "--out", str(tmp_path / "seen")]) == 2
 
 
 def test_only_surveys_are_trained_on_specimens(tmp_path, capsys):
