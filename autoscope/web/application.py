@@ -49,7 +49,8 @@ def create_app(
     """
     keeper, store = Keeper(settings), SessionStore(settings.sessions)
     desk = None if queue is None else LabelDesk(queue, settings.experts)
-    explanations = None if queue is None else _explanations(settings, queue, store)
+    shelf = ModelShelf(settings.models, store.learnt_models)
+    explanations = None if queue is None else Explanations(queue, shelf, store.model_kind)
     app = FastAPI(
         title="autoscope",
         version=autoscope.__version__,
@@ -73,10 +74,6 @@ def create_app(
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     _surround(app, keeper)
     return app
-
-
-def _explanations(settings: WebSettings, queue: LabelQueue, store: SessionStore) -> Explanations:
-    return Explanations(queue, ModelShelf(settings.models, store.learnt_models), store.model_kind)
 
 
 def _closing(

@@ -30,22 +30,6 @@ WAIT_S = 60
 
 
 @pytest.fixture
-def pearlite(queue: LabelQueue, request_of) -> int:
-    """A request whose prediction the shipped pearlite model made."""
-    y, x = np.mgrid[:96, :128]
-    rng = np.random.default_rng(3)
-    stripes = 140 + 50 * np.sin(y / 2.0) * (x < 64) + rng.normal(0, 10, y.shape)
-    model = read_card(shipped_model("pearlite"))
-    return queue.add(
-        request_of(
-            9, frame=np.clip(stripes, 0, 255).astype(np.uint8), prediction=(x < 64).astype(np.uint8),
-            uncertainty=np.zeros(y.shape), class_names=model.classes, pixel_nm=125.0,
-            model_sha256=model.sha256,
-        )
-    )  # fmt: skip
-
-
-@pytest.fixture
 def learnt_model(tmp_path: Path) -> Path:
     """The shipped model with another card: a model of another hash."""
     path = tmp_path / "learnt.safetensors"

@@ -93,6 +93,7 @@ export class Evidence {
     this.canvas = canvas;
     showKey(this.kind, table, found.most);
     say(words(found, this.#className));
+    byId("why").scrollIntoView({ block: "nearest" });
     this.changed();
   }
 }
@@ -127,7 +128,7 @@ function showKey(kind, table, most) {
 function words({ kind, share, probability, most }, name) {
   const how = share > 0
     ? `The model gives ${name} ${number(100 * share, 1)} % of the frame, with probability ${number(probability, 2)} there.`
-    : `The model finds no ${name} in this frame: the map is of what little speaks for it anywhere.`;
+    : `The model finds no ${name} in this frame; over all of it, ${name} has probability ${number(probability, 2)}.`;
   if (kind === "occlusion") return `${how} By how much that probability changes when a place is hidden under the mean grey level.`;
   if (most === 0) return `${how} Nothing in its deepest features speaks for ${name}.`;
   return `${how} Where its deepest features speak for ${name}, relative to the strongest place.`;

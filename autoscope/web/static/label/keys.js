@@ -17,8 +17,8 @@ export function bindKeys(actions) {
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest("input:not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select, dialog");
     if (typing || event.altKey || actions.idle()) return;
-    const onControl = event.target.closest("button, a, input");
-    if (onControl && (event.key === " " || event.key === "Enter")) return;
+    if (event.target.closest("button, a") && (event.key === " " || event.key === "Enter")) return;
+    if (event.target.matches("input") && event.key === " ") return; // Enter does nothing there: it submits
     if (event.target.matches("input[type=range], input[type=radio]") && event.key in ARROWS) return;
     if (handle(event, actions)) event.preventDefault();
   });
