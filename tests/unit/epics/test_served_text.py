@@ -15,5 +15,5 @@ def test_a_text_is_served_as_it_is() -> None:
 
 
 def test_a_text_too_long_for_channel_access_is_refused_and_not_cut() -> None:
-    with pytest.raises(ConfigurationError, match="SEM:Beam:Detectors would be .* at most 39 characters"):
+    with pytest.raises(ConfigurationError, match=r"SEM:Beam:Detectors would be .* at most 39 characters"):
         PVs("SEM:").text("Beam:Detectors", "n" * (LONGEST_TEXT + 1))
