@@ -5,8 +5,10 @@
 
 Each world is surveyed by the rule and by departures from it in one parameter that stay the same to the end,
 `repeats` times with other draws, the same ones for all. Of the logarithm of beam time over the rule's are
-printed the mean of each departure, ± one standard error over the worlds, and that of choosing for each world
-what suits it, the rule included:
+printed the mean of each departure, ± one standard error over the worlds; by how much its effect differs
+between worlds (standard deviation, what chance does within a world taken off; 0 where no more than that was
+seen); and what would be gained by departing only where it pays, if that were known of each world and effects
+were normal over the worlds. Then the same of choosing for each world what suits it best, the rule included:
 
     at most   chosen and judged on the same plays: chance flatters it
     at least  chosen on all plays of the world but one, and judged on that one, in turn
@@ -23,6 +25,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -86,11 +89,15 @@ class Row(NamedTuple):
         choice: what was done.
         mean: of the logarithm of beam time over the rule's.
         error: standard error of it.
+        between: standard deviation of the effect over the worlds, without what is chance; None: not told.
+        known: mean if a world departed only where it pays; None: not told.
     """
 
     choice: str
     mean: float
     error: float
+    between: float | None = None
+    known: float | None = None
 
 
 class _Tilted(Designed):
@@ -129,8 +136,11 @@ def main() -> int:
         print(json.dumps({"family": family, "rows": [row._asdict() for row in found]}, indent=2))
         return 0
     print(f"{options.specimen}, {options.instrument}: {options.worlds} worlds x {options.repeats} plays")
+    print(f"{'':28} {'mean':>15} {'between':>9} {'if known':>9}")
     for row in found:
-        print(f"{row.choice:28} {100 * row.mean:+7.1f} ± {100 * row.error:.1f} %")
+        more = () if row.between is None or row.known is None else (row.between, row.known)
+        print(f"{row.choice:28} {100 * row.mean:+7.1f} ± {100 * row.error:4.1f} %", end="")
+        print(*(f"{100 * number:8.1f}" for number in more))
     return 0
 
 
@@ -188,7 +198,7 @@ def headroom(times: NDArray[np.float64], names: list[str]) -> list[Row]:
     """
     gain = np.log(times / times[:, :, :1])
     by_world = gain.mean(axis=1)
-    told = [_row(name, by_world[:, k]) for k, name in enumerate(names) if k]
+    told = [_effect(name, gain[:, :, k]) for k, name in enumerate(names) if k]
     repeats = gain.shape[1]
     judged = []
     for left_out in range(repeats):
@@ -197,6 +207,21 @@ def headroom(times: NDArray[np.float64], names: list[str]) -> list[Row]:
     told.append(_row("each world's best: at most", by_world.min(axis=1)))
     told.append(_row("each world's best: at least", np.mean(judged, axis=0)))
     return told
+
+
+def _effect(name: str, gain: NDArray[np.float64]) -> Row:
+    """A departure by itself; ``gain`` is ``worlds x repeats``.
+
+    The variance between worlds is that of their means less that of chance (one-way analysis of variance), and
+    the mean of min(0, x) of a normal x is m F(-m / s) - s f(m / s).
+    """
+    row, chance = _row(name, gain.mean(axis=1)), float(gain.var(axis=1, ddof=1).mean())
+    between = math.sqrt(max(float(gain.mean(axis=1).var(ddof=1)) - chance / gain.shape[1], 0.0))
+    known = min(row.mean, 0.0)
+    if between > 0:
+        normal = NormalDist()
+        known = row.mean * normal.cdf(-row.mean / between) - between * normal.pdf(row.mean / between)
+    return row._replace(between=between, known=known)
 
 
 def _row(choice: str, by_world: NDArray[np.float64]) -> Row:

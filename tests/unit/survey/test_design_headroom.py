@@ -32,6 +32,8 @@ def test_each_world_is_given_what_suits_it(benchmark: ModuleType) -> None:
     rows = {row.choice: row for row in benchmark.headroom(times, ["the rule", "first", "second"])}
     assert rows["first"].mean == pytest.approx((np.log(0.8) + np.log(1.1)) / 2)
     assert rows["first"].error == pytest.approx(np.log(1.1 / 0.8) / 2)
+    assert rows["first"].between == pytest.approx(np.log(1.1 / 0.8) / np.sqrt(2))  # none of it is chance
+    assert rows["second"].between == 0
     assert rows["each world's best: at most"].mean == pytest.approx(np.log(0.8) / 2)
     judged = np.log(0.8), (0 + np.log(1.3)) / 2  # world 2: each play chooses for the other
     assert rows["each world's best: at least"].mean == pytest.approx(np.mean(judged))
