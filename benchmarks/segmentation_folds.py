@@ -3,6 +3,7 @@
     python benchmarks/segmentation_folds.py                      # all folds, one after the other
     python benchmarks/segmentation_folds.py --series superalloy --fold 0
     python benchmarks/segmentation_folds.py --series superalloy --fold 1 --labels 5   # few labels
+    python benchmarks/segmentation_folds.py --series superalloy --fold 1 --set loss.pixels=focal --out focal
     python benchmarks/segmentation_folds.py --device cuda --jobs 9 --steps 2000 --batch 16
 
 No image of a held-out specimen is seen in training, and none is used to stop or choose: each fold trains for
@@ -25,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from autoscope.app.loading import override, validated
 from autoscope.perception.evaluation import Evaluation, ImageScores, evaluate_segmenter, pooled_scores
 from autoscope.perception.library import load_segmenter
 from autoscope.perception.pairs import find_pairs, read_pair
@@ -90,7 +92,7 @@ def settings_of(series: Series, args: argparse.Namespace) -> TrainingSettings:
     seen_px = (series.crop_px // series.reduction) ** 2
     batch = max(2, (args.batch or 8) * 256**2 // seen_px)
     pretrained = args.encoder_weights is not None
-    return TrainingSettings(
+    usual = TrainingSettings(
         architecture=Architecture(
             encoder=args.encoder, decoder_channels=args.decoder, reduction=series.reduction
         ),
@@ -105,6 +107,10 @@ def settings_of(series: Series, args: argparse.Namespace) -> TrainingSettings:
         validation_share=0.0,
         seed=args.seed,
     )
+    document = usual.model_dump(mode="json")
+    for item in args.set:
+        override(document, item)
+    return validated(TrainingSettings, document, name="--set")
 
 
 def run_fold(name: str, fold: int, args: argparse.Namespace) -> None:
@@ -275,6 +281,10 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--balance", type=float, default=0.0, help="exponent of the class weights")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY.PATH=VALUE",
+        help="what goes before the settings above: loss.regions=jaccard (see docs/training-recipes.md)",
+    )  # fmt: skip
     parser.add_argument("--views", action="store_true", help="score with mirrored and turned views averaged")
     parser.add_argument("--summary", type=Path, help="write all scores to this one JSON file")
     parser.add_argument("--table", action="store_true", help="only print what there is")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,17 +13,45 @@ from numpy.typing import NDArray
 from autoscope.core import BeamSettings, Frame, ImagingSettings, RecordError, StagePosition
 from autoscope.records.pixel_layout import COLUMNS, TABLE
 
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+SUPERBLOCK = struct.Struct("<8sBBxB16xQ")
+"""Signature, version, size of offsets, consistency flags and the address where the file ends."""
+
 
 def open_for_reading(path: Path) -> h5py.File:
     """Opens the file without regard to whether, or how, a writer has it open.
 
     Raises:
-        RecordError: it is missing or not an HDF5 file.
+        RecordError: it is missing, not an HDF5 file, or was cut off after it had been closed.
     """
+    _require_whole(path)
     try:
         return h5py.File(path, "r", swmr=True, locking=False)
     except OSError as error:
         raise RecordError(f"cannot read {path}: {error}") from error
+
+
+def _require_whole(path: Path) -> None:
+    """Finds a file that lost its end, such as an incomplete copy: the library would retry it for minutes.
+
+    A file whose writer closed it says where it ends (superblock versions 2 and 3, HDF5 file format
+    specification, section II.A). One that is being written, or was killed, may not: it is not judged.
+
+    Raises:
+        RecordError: naming both lengths, bytes.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(SUPERBLOCK.size)
+    except OSError as error:
+        raise RecordError(f"cannot read {path}: {error}") from error
+    if len(start) < SUPERBLOCK.size:
+        return
+    signature, version, bytes_of_offsets, open_for_writing, end = SUPERBLOCK.unpack(start)
+    if signature != SIGNATURE or version not in (2, 3) or bytes_of_offsets != 8 or open_for_writing:
+        return
+    if (size := path.stat().st_size) < end:
+        raise RecordError(f"{path} has {size} bytes of {end}: its end is missing, so copy it again")
 
 
 def find_frame(file: h5py.File, index: int) -> tuple[h5py.Group, int]:

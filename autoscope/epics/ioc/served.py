@@ -15,7 +15,12 @@ from caproto import (
     ChannelString,
 )
 
+from autoscope.core import ConfigurationError
+
 OnWrite = Callable[[Any], Awaitable[None]]
+
+LONGEST_TEXT = 39
+"""Characters of a string PV, at most: 40 bytes with the one that ends it."""
 
 
 class _Served(ChannelData):
@@ -79,8 +84,17 @@ class PVs:
         self._add(name, _Integer(value=value), on_write)
 
     def text(self, name: str, value: str) -> None:
-        """A string PV of at most 39 characters, as Channel Access has them."""
-        self._add(name, _String(value=value[:39]), None)
+        """A string PV.
+
+        Raises:
+            ConfigurationError: Channel Access has no strings of so many characters.
+        """
+        if len(value) > LONGEST_TEXT:
+            raise ConfigurationError(
+                f"{self.prefix}{name} would be {value!r}, but a string of Channel Access has at most"
+                f" {LONGEST_TEXT} characters: shorten it"
+            )
+        self._add(name, _String(value=value), None)
 
     def pixels(self, name: str, length: int, bits: int) -> None:
         """An array PV of 8 or 16 bit; 16 bit travel as the bits of signed ones."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from autoscope.core import ImagingSettings, InstrumentError, Spectrum
 from autoscope.epics.ioc.faults import Faults
 from autoscope.epics.ioc.line import Line
 from autoscope.epics.ioc.motors import Motors
-from autoscope.epics.ioc.served import PVs
+from autoscope.epics.ioc.served import LONGEST_TEXT, PVs
 from autoscope.microscope import Microscope
 
 LARGEST_PX = 4096 * 4096
@@ -144,7 +145,7 @@ class MicroscopeIOC:
         pvs, info = self.pvs, self._microscope.info
         for name in ("Vacuum", "Valve", "Emission"):
             pvs.integer(f"Health:{name}", 1)
-        pvs.text("Name", info.name)
+        pvs.text("Name", shorten(info.name, LONGEST_TEXT, placeholder=" ..."))
         pvs.integer("Heartbeat", 0, self._beat)
         pvs.integer("Simulation:IsSimulation", int(info.simulated))
         pvs.number("Simulation:TimeScale", self._scale)

@@ -128,3 +128,18 @@ def test_a_closed_writer_takes_no_frames(writer, make_frame):
     writer.close()
     with pytest.raises(RecordError, match="is closed"):
         writer.add_frame(make_frame(0), purpose="field", field=0)
+
+
+def test_an_incomplete_copy_is_named_and_left_as_it_is(writer, folder, make_frame, make_frame_document):
+    for i in range(3):
+        add(writer, make_frame(i), make_frame_document(i))
+    writer.close()
+    pixels = folder / "session.h5"
+    whole = pixels.read_bytes()
+    says = int.from_bytes(whole[28:36], "little")
+    pixels.write_bytes(whole[: says - 1])
+    with pytest.raises(RecordError, match=rf"session\.h5 has {says - 1} bytes of {says}: its end is missing"):
+        open_session(folder).frame(0)
+    assert pixels.read_bytes() == whole[: says - 1]
+    pixels.write_bytes(whole[:says])
+    assert_same(open_session(folder).frame(2), make_frame(2))
