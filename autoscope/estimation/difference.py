@@ -74,7 +74,9 @@ def pseudo_value(
                 " been drawn, or whose chance is unknown, says nothing about the rest"
             )
     chances = pi * len(a) if len(pi) == 1 else pi
-    surprise = sum(a_i * (y_i - f_i) / p for a_i, y_i, f_i, p in zip(a, y, f, chances, strict=True))
+    surprise = 0.0
+    for a_i, y_i, f_i, p in zip(a, y, f, chances, strict=True):
+        surprise += a_i * (y_i - f_i) / p
     return float(measured_before + predicted_rest + surprise)
 
 
@@ -82,7 +84,7 @@ def _listed(values: ArrayLike) -> list[float]:
     """Few numbers are summed sooner without numpy."""
     if isinstance(values, float):
         return [values]
-    if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype == float:
+    if isinstance(values, np.ndarray) and values.ndim == 1:
         return list(values.tolist())
     return [float(value) for value in np.atleast_1d(values)]
 

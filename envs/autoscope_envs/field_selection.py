@@ -250,7 +250,8 @@ class FieldSelectionEnv(gym.Env[Observation, np.int64]):
         known = np.ones_like(value), (value - middle) / scatter, np.log10(spread / mean_spread)
         cut = np.clip(np.stack(known, axis=1), -LARGEST, LARGEST)
         self._known = cut.astype(np.float32)  # of a slot with each field in it
-        self._diagonal_um = population.grid.diagonal_um or 1.0
+        self._unmoved_s = costs.stage_settle_s + costs.visit_s
+        self._diagonals_per_s = costs.stage_speed_um_per_s / (population.grid.diagonal_um or 1.0)
         self._truth = float(population.truth[0])
         seconds = costs.stage_speed_um_per_s, costs.stage_settle_s, costs.visit_s
         constant = *map(math.log10, seconds), mean_spread / max(middle, 1e-3)
@@ -293,10 +294,9 @@ class FieldSelectionEnv(gym.Env[Observation, np.int64]):
 
     def _show(self, offer: Offer, slots: NDArray[np.float32]) -> None:
         """Fills ``k x 5`` observations."""
-        visit_s = self._costs.visit_s
         slots[:, :3] = self._known.take(offer.fields, axis=0)
-        slots[:, 3] = np.minimum(np.log10(offer.cost_s / visit_s), LARGEST)
-        slots[:, 4] = self._costs.distance_um(offer.cost_s - visit_s) / self._diagonal_um
+        slots[:, 3] = np.minimum(np.log10(offer.cost_s / self._costs.visit_s), LARGEST)
+        slots[:, 4] = (offer.cost_s - self._unmoved_s) * self._diagonals_per_s
 
     def _told(self) -> dict[str, Any]:
         (state,) = self._survey.states()

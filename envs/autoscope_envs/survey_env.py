@@ -182,8 +182,9 @@ class SurveyEnv(gym.Env[Observation, NDArray[np.int64]]):
         """
         if self._survey is None or self._over:
             raise ConfigurationError("the episode is over: reset the environment before the next step")
-        Design.of(action)  # refuses what is no action
-        self._design = Design.of(possible(np.asarray(action), self._masks).tolist())
+        asked = np.asarray(action)
+        Design.of(asked.tolist())  # refuses what is no action
+        self._design = Design.of(possible(asked, self._masks).tolist())
         before_s, before = self._source.clock_s, len(self._seen)
         terminated = truncated = False
         while not (terminated or truncated) and len(self._seen) < before + self._hold:
