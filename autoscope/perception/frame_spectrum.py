@@ -1,9 +1,10 @@
 """How sharp a frame is at every scale, and how its rows jump: read from the frame itself, at full resolution.
 
-Fractal structures and the noise of a detector lose the same share of their power with every octave of spatial
-frequency, or less and less: whatever the magnification and the share of noise, a sharp frame's spectrum is
-nowhere steep. A blur takes power away faster and faster. Rows of a scan that charges differ from their
-neighbours by more than the noise of their pixels explains, which columns never do.
+The power of structures and of a detector's noise falls from band to band of spatial frequency, and less
+and less so: noise is flat, and what lies beyond it hides in it. A blur takes power away faster and faster, so
+that the steepest drop of a blurred frame is beyond those of sharp ones, whatever their magnification and
+noise. Rows of a scan that charges differ from their neighbours by more than the noise of their pixels
+explains, which columns never do.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from numpy.typing import NDArray
 from autoscope.perception.frame_statistics import inside_black_borders
 from autoscope.perception.segmentation import Pixels
 
-BANDS = 9
-"""Bands of spatial frequency, each half an octave wide, up to 1/2 cycle per px."""
+BANDS = 8
+"""Bands of spatial frequency, 1/16 cycle per px wide; the first begins at 1/32, the last has the corners."""
 
 SLOPES = BANDS - 1
 """Numbers that describe a spectrum: the drops from each band to the next finer one."""
@@ -25,7 +26,7 @@ SLOPES = BANDS - 1
 SMALLEST_SLOPE_SPREAD = 0.15
 """Standard deviation of a drop that is not told from none; natural logarithm of power."""
 
-_EDGES = 0.5 * 2.0 ** (np.arange(-BANDS, 1) / 2)
+_EDGES = np.array([1 / 32, *(np.arange(1, BANDS) / 16), 1.0])
 _ROUNDING = 1 / 12
 """Variance of the rounding to whole grey levels of 8 bits: no power is known to be less."""
 

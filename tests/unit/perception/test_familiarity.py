@@ -93,11 +93,11 @@ def test_a_direction_is_read_along_its_weights_from_its_centre() -> None:
 def test_a_spectrum_of_white_noise_is_flat_and_that_of_a_blur_is_steep() -> None:
     white = spectrum_slopes(noise(edge=256))
     assert white.shape == (SLOPES,)
-    assert np.abs(white[2:]).max() < 0.3
+    assert np.abs(white).max() < 0.3
     blurred = gaussian_filter(noise(edge=256).astype(float), 1.0).round().astype(np.uint8)
-    # exp(-(2 pi f)^2) at the middles of the bands: 0.42, 0.30, 0.21 and 0.15 cycles per px
-    assert np.diff(spectrum_slopes(blurred)[-4:-1]).min() > 0
-    assert spectrum_slopes(blurred).max() > white.max() + 2
+    # the power falls as exp(-(2 pi f)^2), from 1/16 cycle per px on by more from each band to the next
+    assert np.diff(spectrum_slopes(blurred)[1:6]).min() > 0
+    assert spectrum_slopes(blurred).max() > white.max() + 1.5
 
 
 def test_contrast_and_depth_leave_the_slopes_as_they_are() -> None:
@@ -158,11 +158,11 @@ def earlier() -> Familiarity:
     return Familiarity(Signs(densities, directions, ()), np.zeros(5), np.ones(5), now.card)
 
 
-def test_the_rate_of_false_alarms_is_kept_on_new_windows_and_the_foreign_are_foreign() -> None:
+def test_the_rate_of_false_alarms_is_kept_on_new_images_and_the_foreign_are_foreign() -> None:
     familiarity, rng = fitted(), np.random.default_rng(1)
-    looks = [familiarity.judge(windows(rng, 1)) for _ in range(1500)]
-    alarms = np.mean([look.level != "familiar" for look in looks])
-    assert 0.02 < alarms < 0.09
+    images = [[familiarity.judge(windows(rng, 1)) for _ in range(4)] for _ in range(400)]
+    assert 0.01 < np.mean([any(look.level != "familiar" for look in image) for image in images]) < 0.12
+    looks = [look for image in images for look in image]
     assert np.mean([look.level == "foreign" for look in looks]) < 0.01
     assert not familiarity.card.suspicious_extrapolated
     assert {familiarity.judge(windows(rng, 1, 4.0)).level for _ in range(20)} == {"foreign"}
