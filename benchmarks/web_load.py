@@ -1,4 +1,4 @@
-"""How quick the web server is: requests a second, from lease to visible page, suggestions, watched sessions.
+"""How quick the web server is: requests a second, from lease to visible page, suggestions, explanations.
 
 python benchmarks/web_load.py               # the API, two client processes' worth of threads
 python benchmarks/web_load.py --browser     # pages in headless Chromium as well
@@ -23,9 +23,12 @@ from scipy import ndimage
 
 from autoscope.images import encode_png
 from autoscope.labels import LabelQueue, NewRequest, mask_from_png
+from autoscope.perception import read_card, shipped_model
 
 TOKEN = "benchmark"
 CLASSES = ("ferrite", "pearlite", "pore")
+LARGEST_EXPLAINED = 1024
+"""Edge of the largest frames that are explained here: larger ones take minutes."""
 
 
 def new_request(field: int, size: int) -> NewRequest:
@@ -40,7 +43,7 @@ def new_request(field: int, size: int) -> NewRequest:
     return NewRequest(
         session="benchmark", field=field, frame=frame,
         prediction=prediction, uncertainty=np.exp(-(((moved - 0.6) / 0.25) ** 2)), class_names=CLASSES,
-        pixel_nm=62.5, model_sha256="0" * 64, score=float(rng.random()),
+        pixel_nm=62.5, model_sha256=read_card(shipped_model("pearlite")).sha256, score=float(rng.random()),
     )  # fmt: skip
 
 
@@ -147,6 +150,19 @@ def suggestion_ms(port: int, request: int, size: int, times: int) -> tuple[float
     return float(np.median(took)), max(took)
 
 
+def explain(server: Server, request: int, size: int, *, first: bool = False) -> None:
+    """Prints how long an expert waits for both maps of a frame, and what they cost."""
+    client = Client(server.port)
+    for kind in ("grad-cam", "occlusion"):
+        begun, before, state = time.perf_counter(), server.cpu_s, ""
+        while state != "ready":
+            path = f"/api/requests/{request}/explanation?value=1&kind={kind}"
+            state = json.loads(client.ask("GET", path))["state"]
+        took, cpu_s = time.perf_counter() - begun, server.cpu_s - before
+        loading = ", with loading the network" if first and kind == "grad-cam" else ""
+        print(f"{kind} of {size} x {size}{loading}: {took:.1f} s; {cpu_s:.1f} s of processor")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -173,6 +189,8 @@ def main() -> None:
             cpu_ms = 1000 * (server.cpu_s - before) / options.answers
             print(f"answers (lease, pictures, mask stored): {rate:.1f}/s; {cpu_ms:.0f} ms of processor each")
             print(f"lease with its three pictures of 512 x 512: {opened:.0f} ms median, 4 experts at once")
+            explain(server, 1, 512, first=True)
+            explain(server, 2, 512)
         finally:
             server.close()
         _frames(folder, browser=options.browser)
@@ -188,6 +206,9 @@ def _frames(folder: str, *, browser: bool) -> None:
         try:
             median, slowest = suggestion_ms(server.port, 1, size, 9)
             print(f"suggestion on {size} x {size}: {median:.0f} ms median, {slowest:.0f} ms slowest")
+            if size <= LARGEST_EXPLAINED:
+                explain(server, 1, size, first=True)
+                explain(server, 2, size)
             if browser:
                 from web_pages import measure_page
 

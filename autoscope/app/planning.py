@@ -81,8 +81,11 @@ class SessionPlan:
     warnings: tuple[str, ...] = field(default=())
 
     def to_json(self) -> dict[str, object]:
-        """The plan as plain values."""
-        return asdict(self)
+        """The plan as plain values; a target's class is its ``class``, as in ``result.json``."""
+        targets = [asdict(target) for target in self.targets]
+        for target in targets:
+            target["class"] = target.pop("class_name")
+        return asdict(self) | {"targets": targets}
 
 
 def plan_session(checked: Checked) -> SessionPlan:

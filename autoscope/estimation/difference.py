@@ -133,13 +133,13 @@ def combine(pseudo_values: ArrayLike, weights: ArrayLike, *, deviations: ArrayLi
         deviations: ``n``, to be used for |Z - mean| where Z is known only within bounds.
     """
     z, w = np.asarray(pseudo_values, float), np.asarray(weights, float)
-    total = w.sum()
-    estimate = float(w @ z / total)
-    effective = float(total**2 / (w @ w))
+    total = float(w.sum())
+    estimate = float(w @ z) / total
+    effective = total**2 / float(w @ w)
     if len(z) < 2 or effective <= 1:
         return Combined(estimate, float("nan"), effective)
     away = w * (z - estimate if deviations is None else np.asarray(deviations, float))
-    variance = effective / (effective - 1) * (away @ away) / total**2
+    variance = effective / (effective - 1) * float(away @ away) / total**2
     return Combined(estimate, math.sqrt(variance), effective)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import cache
 
 from autoscope.estimation.difference import Combined
 
@@ -19,12 +21,18 @@ def t_half_width(combined: Combined, confidence: float, *, allowance: float = ST
     Watched until it is narrow enough, the bare t interval covers less than it says; 1.1 is the price of
     stopping by width (Chow & Robbins, Ann. Math. Stat. 36 (1965) 457; factor measured, METHODS section 2).
     """
-    from scipy.special import stdtrit
-
     if math.isnan(combined.standard_error):
         return math.inf
-    quantile = float(stdtrit(combined.effective_draws - 1, 0.5 + confidence / 2))
+    quantile = float(_t_quantile()(combined.effective_draws - 1, 0.5 + confidence / 2))
     return allowance * quantile * combined.standard_error
+
+
+@cache
+def _t_quantile() -> Callable[[float, float], float]:
+    """Of degrees of freedom and a probability; loaded when it is first needed."""
+    from scipy.special import stdtrit
+
+    return stdtrit  # type: ignore[no-any-return]
 
 
 def normal_half_width(variance: float, confidence: float) -> float:

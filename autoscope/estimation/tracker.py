@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +39,7 @@ PRIOR_DRAWS = 5.0
 _Z, _Z_LOW, _Z_HIGH, _WEIGHT, _VARIANCE = range(5)
 
 
-@dataclass(frozen=True, slots=True)
-class Draw:
+class Draw(NamedTuple):
     """All that is fixed when a draw of ``k`` fields is made, for one quantity.
 
     Attributes:
@@ -222,7 +222,7 @@ class QuantityTracker:
         self._done += done
         self._low += done if whole else float(draw.weight @ y_low)
         self._high += done if whole else float(draw.weight @ y_high)
-        self._weight_done += float(draw.weight.sum())
+        self._weight_done += sum(draw.weight.tolist())
         self._fields_done += len(y)
         found = (draw.predicted, values) if whole else (draw.predicted[measured], values[measured])
         for predicted, value in zip(found[0].tolist(), found[1].tolist(), strict=True):

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from autoscope.core import ConfigurationError, ImageError, nearest
+from autoscope.perception.calibration_card import Calibration
 from autoscope.perception.card import ModelCard
 from autoscope.perception.inference import padded
 from autoscope.perception.preprocessing import check_pixels, network_input
@@ -92,7 +93,7 @@ def explain_frame(
     """
     settings, index = settings or ExplanationSettings(), _class_index(card, class_name)
     frame, shape = _normalised(pixels, card), pixels.shape
-    target = _Target(network.eval(), index, shape)
+    target = _Target(network.eval(), card.calibration, index, shape)
     with torch.no_grad():
         labelled = target.labelled(frame)
     target.region = labelled if bool(labelled.any()) else torch.ones_like(labelled)
@@ -106,11 +107,18 @@ def explain_frame(
 
 
 class _Target(nn.Module):
-    """One number for a frame: how much of the class there is in the region, and how surely."""
+    """One number for a frame: how much of the class there is in the region, and how surely.
 
-    def __init__(self, network: nn.Module, index: int, shape: tuple[int, ...]) -> None:
+    Labels and probabilities are the calibrated ones, without draws of a posterior.
+    """
+
+    def __init__(
+        self, network: nn.Module, calibration: Calibration | None, index: int, shape: tuple[int, ...]
+    ) -> None:
         super().__init__()
         self.network, self.index, self.shape = network, index, shape
+        self.offsets = torch.zeros(1) if calibration is None else torch.tensor(calibration.offsets)
+        self.temperature = 1.0 if calibration is None else calibration.temperature
         self.region = torch.ones(shape, dtype=torch.bool)
 
     def labelled(self, frame: Tensor) -> Tensor:
@@ -126,7 +134,8 @@ class _Target(nn.Module):
 
     def _scores(self, frame: Tensor) -> Tensor:
         scores: Tensor = self.network(frame)
-        return scores[..., : self.shape[0], : self.shape[1]]
+        inside = scores[..., : self.shape[0], : self.shape[1]]
+        return (inside + self.offsets[:, None, None]) / self.temperature
 
 
 def _grad_cam(target: _Target, frame: Tensor) -> Map:

@@ -19,7 +19,10 @@ def draw_convergence(
     n = progress.fields
     estimate, low, high = (scale.factor * v for v in (progress.estimate, progress.low, progress.high))
     confidence = f"{100 * quantity.confidence:g} % interval"
-    axes.fill_between(n, low, high, color=BLUE, alpha=0.25, linewidth=0, label=confidence)
+    axes.fill_between(n, low, high, color=BLUE, alpha=0.2, linewidth=0, label=confidence)
+    if np.isfinite(progress.half).any():
+        low, high = (scale.factor * v for v in progress.indicative)
+        axes.fill_between(n, low, high, color=BLUE, alpha=0.25, linewidth=0, label="large-sample, indicative")
     axes.plot(n, estimate, color=BLUE, linewidth=1.6, label="estimate")
     wanted = _wanted(quantity, target)
     if wanted is not None and quantity.estimate is not None:
@@ -50,7 +53,7 @@ def _limits(
 ) -> tuple[float, float]:
     """A range that shows the end well: the first, very wide intervals run out of the picture."""
     centre = quantity.estimate if quantity.estimate is not None else 0.0
-    deviations = np.abs(np.concatenate([progress.low, progress.high]) - centre)
+    deviations = np.abs(np.concatenate(progress.indicative) - centre)
     settled = deviations[np.isfinite(deviations)]
     reach = max(6 * (wanted or 0.0), 3 * (quantity.half_width or 0.0))
     if reach == 0 and settled.size:

@@ -60,12 +60,26 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How one quantity became known: arrays of ``steps``, NaN where there was no interval."""
+    """How one quantity became known: arrays of ``steps``, NaN where there was no interval.
+
+    ``half`` is the half-width of the large-sample interval where that is not the one that counts yet, because
+    there are too few fields for it; NaN elsewhere.
+    """
 
     fields: NDArray[np.float64]
     estimate: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+    half: NDArray[np.float64]
+
+    @property
+    def indicative(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Both ends of the large-sample interval while it is only indicative, of the interval afterwards."""
+        early = np.isfinite(self.half)
+        return (
+            np.where(early, self.estimate - self.half, self.low),
+            np.where(early, self.estimate + self.half, self.high),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +220,9 @@ def _influence(
 
 def _progress(documents: Sequence[Document], target: int) -> Progress:
     running = [d.quantities[target] for d in documents if isinstance(d, EstimateDocument)]
-    rows = [(q.fields_measured, q.estimate, q.ci_low, q.ci_high) for q in running]
-    table = np.array(rows, dtype=object).reshape(-1, 4).astype(np.float64)  # None becomes NaN
+    rows = [
+        (q.fields_measured, q.estimate, q.ci_low, q.ci_high, q.extra.get("large_sample_half_width"))
+        for q in running
+    ]
+    table = np.array(rows, dtype=object).reshape(-1, 5).astype(np.float64)  # None becomes NaN
     return Progress(*table.T)

@@ -66,6 +66,7 @@ class Section:
     smallest: str
     experts: str
     convergence: Markup | None
+    indicative: bool
     map: Markup
     pictures: tuple[Picture, ...]
 
@@ -135,6 +136,7 @@ def _section(evidence: Evidence, k: int, background: Background, pictures: int) 
         smallest=smallest(quantity, target),
         experts=experts(quantity),
         convergence=_convergence(evidence, k, said, printed),
+        indicative=bool(np.isfinite(evidence.progress[k].half).any()),
         map=_map(evidence, k, said, on_field, background),
         pictures=tuple(_picture(evidence, v, k, on_field) for v in evidence.most_influential(k, pictures)),
     )

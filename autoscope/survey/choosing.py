@@ -13,7 +13,7 @@ Sampling, 1992, section 9.3). Everything about the slots and about p is fixed be
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,20 +26,19 @@ from autoscope.survey.protocols import Offer, Proposal, Slots, Target
 from autoscope.survey.remaining import Remaining, RunningSums
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
+class Offered(NamedTuple):
     """The first phase of a draw: what is offered, and with which chance.
 
     Attributes:
-        fields: ``r`` that remained.
+        fields: ``k``, of the slots, along the path.
+        places: ``k``, where they are among the ``r`` fields that remain.
         inclusion: ``r``, pi; one number where it is the same for all.
-        places: ``k``, positions in ``fields`` of the slots' fields, along the path.
         slots: what the policy asked for.
     """
 
     fields: NDArray[np.intp]
-    inclusion: NDArray[np.float64] | float
     places: NDArray[np.intp]
+    inclusion: NDArray[np.float64] | float
     slots: Slots
 
     def chances(self) -> NDArray[np.float64]:
@@ -56,22 +55,21 @@ class Offered:
 
     def offer(self, left: Remaining, cost_s: NDArray[np.float64]) -> Offer:
         """What the policy is shown; ``cost_s`` is of the ``k`` fields of the slots."""
-        at, places = self.fields[self.places], self.places
+        at, places = self.fields, self.places
         if isinstance(self.inclusion, float):
-            predicted, spread = left.prediction.value[:, at], left.prediction.spread[:, at]
+            known = left.prediction
+            predicted, spread = known.value.take(at, axis=1), known.spread.take(at, axis=1)
         else:
             predicted, spread = left.believed.value[:, places], left.believed.spread[:, places]
         return Offer(at, self.chances(), predicted, spread, cost_s)
 
 
-def offered(
-    proposal: Proposal, fields: NDArray[np.intp], exploration: float, start: float, step: int
-) -> Offered:
+def offered(proposal: Proposal, left: Remaining, exploration: float, start: float, step: int) -> Offered:
     """Draws the slots, systematically along the path of the proposal.
 
     Args:
         proposal: of the policy.
-        fields: ``r`` that remain.
+        left: the fields that remain.
         exploration: the floor.
         start: uniform on [0, 1).
         step: number of the draw, counted from 1.
@@ -87,22 +85,26 @@ def offered(
         raise EstimationError(f"draw {step}: {slots.number} slots; 1 or more are needed", step=step)
     if slots.even and proposal.spread is not None:
         raise EstimationError(f"draw {step}: even slots reckon with the predictor's spread", step=step)
-    path = len(fields) if slots.order is None else len(slots.order)
-    found = len(fields) if slots.even else len(proposal.probability)
+    count = len(left)
+    path = count if slots.order is None else len(slots.order)
+    found = count if slots.even else len(proposal.probability)
     for name, entries in (("path", path), ("probabilities", found)):
-        if entries != len(fields):
+        if entries != count:
             raise EstimationError(
-                f"draw {step}: the policy's {name} have {entries} entries for {len(fields)} remaining fields",
+                f"draw {step}: the policy's {name} have {entries} entries for {count} remaining fields",
                 step=step,
             )
     if slots.even:
-        inclusion = min(slots.number / len(fields), 1.0)
-        places = np.floor((start + np.arange(min(slots.number, len(fields)))) / inclusion).astype(np.intp)
-        np.minimum(places, len(fields) - 1, out=places)  # rounding took the last beyond the end
-        return Offered(fields, inclusion, places if slots.order is None else slots.order[places], slots)
+        inclusion = min(slots.number / count, 1.0)
+        places = ((start + np.arange(min(slots.number, count))) / inclusion).astype(np.intp)
+        np.minimum(places, count - 1, out=places)  # rounding took the last beyond the end
+        if slots.order is not None:
+            places = slots.order[places]
+        return Offered(left.at(places), places, inclusion, slots)
     base = floored(proposal.probability, exploration, step)
     chances = inclusion_probabilities(base, slots.number)
-    return Offered(fields, chances, systematic_choice(chances, slots.order, start), slots)
+    places = systematic_choice(chances, slots.order, start)
+    return Offered(left.at(places), places, chances, slots)
 
 
 def fix_choice(
@@ -135,15 +137,16 @@ def fix_choice(
     """
     least = exploration / len(first.places) if len(first.places) > 1 else 1.0
     phase = _first_phase(first, least, left, sums, any(bounded))
-    field = int(first.fields[first.places[chosen]])
+    field = int(first.fields[chosen])
     here = slice(field, field + 1)
     propensity = first.chance(chosen) * float(probability[chosen])
     draws = []
     for k, target in enumerate(targets):
         down = up = np.inf
         if bounded[k] and phase.covering and phase.burden is not None:
-            down = float((phase.burden * (left.believed.value[k] - target.low)).max()) / least
-            up = float((phase.burden * (target.high - left.believed.value[k])).max()) / least
+            value = left.prediction.value[k].take(left.fields)
+            down = float((phase.burden * (value - target.low)).max()) / least
+            up = float((phase.burden * (target.high - value)).max()) / least
         draws.append(
             Draw(
                 step=step,
@@ -163,8 +166,7 @@ def fix_choice(
     return tuple(draws)
 
 
-@dataclass(frozen=True, slots=True)
-class _FirstPhase:
+class _FirstPhase(NamedTuple):
     """What a draw owes to its first phase alone.
 
     Attributes:

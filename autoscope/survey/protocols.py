@@ -144,9 +144,9 @@ class SurveyView:
     tier: str = "standard"
     kept: dict[str, Any] = field(default_factory=dict, compare=False)
 
-    def seconds_to(self, places: NDArray[np.intp]) -> NDArray[np.float64]:
-        """``cost_s`` of some of the remaining fields, at these positions in ``remaining``."""
-        return self.cost_s[places]
+    def seconds_to(self, fields: NDArray[np.intp]) -> NDArray[np.float64]:
+        """``cost_s`` of some of the remaining fields alone."""
+        return self.cost_s[self.remaining.searchsorted(fields)]
 
 
 @dataclass(frozen=True, slots=True)

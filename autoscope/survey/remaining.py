@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from functools import cached_property
 from itertools import pairwise
 
@@ -16,31 +17,49 @@ LITTLE = 1e-3
 """Share of a sum below which what was taken away may have left rounding: it is summed anew."""
 
 
-class Undrawn:
-    """The fields that were not drawn yet.
+APART = 32
+"""Fields that are taken away before the array of those that remain is made anew."""
+
+
+class Left:
+    """The ``r`` fields that remain at one moment; to ask for some, or take one away, needs no pass over them.
 
     Args:
-        n_fields: fields in the population.
+        before: those that remained somewhat earlier, ascending.
+        gone: positions in ``before`` of fields that do not remain, ascending.
     """
 
-    def __init__(self, n_fields: int) -> None:
-        self._fields, self._taken = np.arange(n_fields), list[int]()
+    def __init__(self, before: NDArray[np.intp], gone: tuple[int, ...] = ()) -> None:
+        self._before, self._gone = before, gone
 
     def __len__(self) -> int:
-        return len(self._fields) - len(self._taken)
+        return len(self._before) - len(self._gone)
 
     @property
     def fields(self) -> NDArray[np.intp]:
-        """``r``, ascending; another array after a field was taken."""
-        if self._taken:
-            places = [-1, *self._fields.searchsorted(sorted(self._taken)).tolist(), len(self._fields)]
-            kept = [self._fields[before + 1 : after] for before, after in pairwise(places)]
-            self._fields, self._taken = np.concatenate(kept), []
-        return self._fields
+        """``r``, ascending; made when it is first asked for."""
+        if self._gone:
+            kept = np.empty(len(self), np.intp)
+            for passed, (start, end) in enumerate(pairwise((-1, *self._gone, len(self._before)))):
+                kept[start + 1 - passed : end - passed] = self._before[start + 1 : end]
+            self._before, self._gone = kept, ()
+        return self._before
 
-    def take(self, field: int) -> None:
-        """Takes a field away, which must be there."""
-        self._taken.append(field)
+    def at(self, places: NDArray[np.intp]) -> NDArray[np.intp]:
+        """``fields[places]``."""
+        if not self._gone:
+            return self._before[places]
+        passed = np.array(self._gone) - np.arange(len(self._gone))  # by every place from these on
+        found: NDArray[np.intp] = self._before[places + passed.searchsorted(places, side="right")]
+        return found
+
+    def without(self, field: int) -> Left:
+        """The same but for a field, which must be there."""
+        if len(self._gone) == APART:
+            return Left(self.fields).without(field)
+        place = int(self._before.searchsorted(field))
+        along = bisect(self._gone, place)
+        return Left(self._before, (*self._gone[:along], place, *self._gone[along:]))
 
 
 class Remaining:
@@ -48,16 +67,26 @@ class Remaining:
 
     Args:
         step: number of the draw, counted from 1.
+        left: which.
         view: what the policy was shown.
         proposal: of the policy.
     """
 
-    def __init__(self, step: int, view: SurveyView, proposal: Proposal) -> None:
-        self._step, self._proposal = step, proposal
-        self.fields, self.prediction, self.grid_weight = view.remaining, view.prediction, view.grid.weight
+    def __init__(self, step: int, left: Left, view: SurveyView, proposal: Proposal) -> None:
+        self._step, self._left, self._proposal = step, left, proposal
+        self.prediction, self.grid_weight = view.prediction, view.grid.weight
 
     def __len__(self) -> int:
-        return len(self.fields)
+        return len(self._left)
+
+    @property
+    def fields(self) -> NDArray[np.intp]:
+        """``r``, ascending."""
+        return self._left.fields
+
+    def at(self, places: NDArray[np.intp]) -> NDArray[np.intp]:
+        """``fields[places]``, without a pass over all of them."""
+        return self._left.at(places)
 
     @cached_property
     def weight(self) -> NDArray[np.float64]:
@@ -118,6 +147,6 @@ class RunningSums:
         """Takes a field away."""
         a = float(self._weight[field])
         self._gone.add(field)
-        value, spread = (of[:, field].tolist() for of in (self.prediction.value, self.prediction.spread))
+        value, spread = self.prediction.value[:, field].tolist(), self.prediction.spread[:, field].tolist()
         self._rest = [rest - a * f for rest, f in zip(self._rest, value, strict=True)]
         self._squares = [sum_ - (a * s) ** 2 for sum_, s in zip(self._squares, spread, strict=True)]

@@ -20,7 +20,7 @@ from autoscope.survey.choosing import Offered, fix_choice, offered
 from autoscope.survey.drawing import fix_draw, floored, pick, units_of
 from autoscope.survey.grid import FieldGrid
 from autoscope.survey.protocols import Offer, Proposal, SurveyView, Target
-from autoscope.survey.remaining import Remaining, RunningSums
+from autoscope.survey.remaining import Left, Remaining, RunningSums
 
 
 class Prepared(NamedTuple):
@@ -80,17 +80,25 @@ class Sampler:
         self._sums: RunningSums | None = None
         self._number_of_draw, self._number_of_offer = StepNumbers(seed, "draw"), StepNumbers(seed, "offer")
 
-    def prepare(self, step: int, view: SurveyView, proposal: Proposal) -> Prepared:
+    def prepare(self, step: int, left: Left, view: SurveyView, proposal: Proposal) -> Prepared:
         """Checks a proposal and, where it has slots, draws what is offered.
+
+        Args:
+            step: number of the draw, counted from 1.
+            left: the fields that remain.
+            view: what the policy was shown.
+            proposal: of the policy.
 
         Raises:
             EstimationError: the proposal would make the estimate wrong.
         """
-        left = Remaining(step, view, proposal)
+        remaining = Remaining(step, left, view, proposal)
         if proposal.slots is None:
-            return Prepared(step, proposal, left, None, None)
-        first = offered(proposal, left.fields, self._exploration, self._number_of_offer(step), step)
-        return Prepared(step, proposal, left, first, first.offer(left, view.seconds_to(first.places)))
+            return Prepared(step, proposal, remaining, None, None)
+        first = offered(proposal, remaining, self._exploration, self._number_of_offer(step), step)
+        return Prepared(
+            step, proposal, remaining, first, first.offer(remaining, view.seconds_to(first.fields))
+        )
 
     def drawn(self, field: int) -> None:
         """Takes note that a field does not remain."""
@@ -163,11 +171,11 @@ class Sampler:
         self, prepared: Prepared, first: Offered, offer: Offer, bounded: tuple[bool, ...]
     ) -> tuple[tuple[Draw, ...], NDArray[np.float64], int]:
         """Chooses between the slots; returns the draw, its probability, and how many were offered."""
-        step = prepared.step
+        step, slots = prepared.step, len(offer)
         weights = np.asarray(first.slots.weigh(offer), float)
-        if weights.shape != (len(offer),):
+        if weights.shape != (slots,):
             raise EstimationError(
-                f"draw {step}: the policy returned {weights.size} probabilities for {len(offer)} slots",
+                f"draw {step}: the policy returned {weights.size} probabilities for {slots} slots",
                 step=step,
             )
         probability = floored(weights, self._exploration, step)
@@ -177,7 +185,7 @@ class Sampler:
             step, first, probability, chosen, self._exploration, prepared.left, sums, self._targets,
             bounded,
         )  # fmt: skip
-        return draws, np.array([draws[0].propensity]), len(offer)
+        return draws, np.array([draws[0].propensity]), slots
 
 
 def _candidates(draws: tuple[Draw, ...], chances: NDArray[np.float64]) -> int:

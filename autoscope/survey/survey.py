@@ -28,10 +28,10 @@ from autoscope.survey.protocols import (
     SurveyView,
     Target,
 )
-from autoscope.survey.remaining import Undrawn
+from autoscope.survey.remaining import Left
 from autoscope.survey.reporting import reported, share_left
 from autoscope.survey.sampling import Prepared, Sampler
-from autoscope.survey.showing import Seconds, read_only, shown, standing, with_features
+from autoscope.survey.showing import Seconds, Standing, shown, with_features
 from autoscope.survey.spending import ExtraCost
 from autoscope.survey.statistics import Statistics
 from autoscope.survey.visits import OpenDraw, known_values, opened, with_values
@@ -86,7 +86,7 @@ class Survey:
         self._prices = Prices(travel_s, visit_s, focus_s, spectrum_s)
         self._conditions = Conditions()
         self._view: SurveyView | None = None
-        self._undrawn, self._weight_left = Undrawn(len(grid)), 1.0
+        self._left, self._weight_left = Left(np.arange(len(grid))), 1.0
         self._names = tuple(f"{target.quantity} of {target.class_name}" for target in targets)
         self._goals = tuple(target.goal for target in targets)
         self._bounds = tuple(zip(*(target.measured_bounds for target in targets), strict=True))
@@ -216,7 +216,7 @@ class Survey:
         Raises:
             EstimationError: as :meth:`decide` does.
         """
-        if self._unfinished or not len(self._undrawn):
+        if self._unfinished or not len(self._left):
             return None
         return self._prepare().offer
 
@@ -251,10 +251,10 @@ class Survey:
         self, draw: OpenDraw, values: NDArray[np.float64] | None, variance: NDArray[np.float64] | None
     ) -> None:
         place = draw.observed
-        predicted = [fixed.predicted[place] for fixed in draw.sampled.draws]
+        predicted = [float(fixed.predicted[place]) for fixed in draw.sampled.draws]
         measured = [math.nan] * len(self._targets) if values is None else values.tolist()
-        share = draw.sampled.actual[place] / draw.sampled.together
-        self._came_back.append(draw.fields[place], share, *predicted, *measured)
+        share = float(draw.sampled.actual[place]) / draw.sampled.together
+        self._came_back.append(int(draw.fields[place]), share, *predicted, *measured)
         if values is None:
             self._lost += 1
         else:
@@ -315,7 +315,7 @@ class Survey:
         return bool(self._open) and self._open[-1].decided < len(self._open[-1].fields)
 
     def _unvisited(self) -> bool:
-        return self._unfinished or len(self._undrawn) > 0
+        return self._unfinished or len(self._left) > 0
 
     def view(self) -> SurveyView:
         """What the policy is shown at the next draw; the same until something is drawn or observed.
@@ -328,14 +328,15 @@ class Survey:
             if self._predicted is None or prediction is not self._predicted.source:
                 check_prediction(prediction, self._targets, len(self._grid), self._draws + 1)
                 self._predicted = Predicted(prediction, self._extra)
-            self._view = self._viewed(self._undrawn.fields, self._predicted)
+            self._view = self._viewed(self._left, self._predicted)
         return self._view
 
     def _prepare(self) -> Prepared:
         """The next draw's proposal, and what is offered; the same until something is drawn or observed."""
         if self._prepared is None:
             view = self.view()
-            self._prepared = self._sampler.prepare(self._draws + 1, view, self._policy.propose(view))
+            proposal = self._policy.propose(view)
+            self._prepared = self._sampler.prepare(self._draws + 1, self._left, view, proposal)
         return self._prepared
 
     def _note(self, outcome: Outcome) -> None:
@@ -350,18 +351,18 @@ class Survey:
             self._extra_s / came_back,
         )
 
-    def _viewed(self, remaining: NDArray[np.intp], predicted: Predicted) -> SurveyView:
+    def _viewed(self, left: Left, predicted: Predicted) -> SurveyView:
         readings = [tracker.reading for tracker in self._trackers]
         seconds: Seconds = partial(self._way.seconds, self.xy_um)
         if self._extra is not None:
             seconds = partial(with_features, seconds, self._extra.feature_s, predicted.features)
         now = {
-            "grid": self._grid, "remaining": read_only(remaining), "prediction": predicted.shown,
-            "drawn": self._draws, "targets": self._targets, "exploration": self._exploration,
-            "prices": self._prices, "conditions": self._conditions, "tier": self._tier,
-            "kept": predicted.kept,
+            "grid": self._grid, "prediction": predicted.shown, "drawn": self._draws,
+            "targets": self._targets, "exploration": self._exploration, "prices": self._prices,
+            "conditions": self._conditions, "tier": self._tier, "kept": predicted.kept,
         }  # fmt: skip
-        return shown(now, standing(self._goals, readings, self._came_back), seconds)
+        standing = Standing(self._goals, readings, self._came_back, len(self._came_back), left)
+        return shown(now, standing, seconds)
 
     def _hand_out(self, draw: OpenDraw) -> Decision:
         place = draw.decided
@@ -371,7 +372,7 @@ class Survey:
         extra_s = 0.0 if self._extra is None else float(self._extra.seconds(predicted))
         draw.decided += 1
         self._steps += 1
-        self._undrawn.take(field)
+        self._left = self._left.without(field)
         self._weight_left -= float(self._grid.weight[field])
         self._sampler.drawn(field)
         self._prepared = self._view = None

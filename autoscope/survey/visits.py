@@ -31,6 +31,7 @@ class OpenDraw:
         observed: fields that came back.
         noisy: whether any value came with a variance.
         fields: its fields, in visiting order.
+        weight: a_i of each.
     """
 
     sampled: Sampled
@@ -43,13 +44,14 @@ class OpenDraw:
     observed: int = 0
     noisy: bool = False
     fields: NDArray[np.intp] = dataclasses.field(init=False)
+    weight: list[float] = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
-        self.fields = self.sampled.draws[0].fields
+        self.fields, self.weight = self.sampled.draws[0].fields, self.sampled.draws[0].weight.tolist()
 
     def draw_weight(self, place: int) -> float:
         """By how much a field moves the draw's pseudo-value, in units of a uniform draw of as many fields."""
-        speaks_for = float(self.sampled.draws[0].weight[place] / self.sampled.actual[place])
+        speaks_for = self.weight[place] / float(self.sampled.actual[place])
         return self.sampled.together * speaks_for / self.rest
 
     def error_weight(self, place: int) -> float:
@@ -59,7 +61,7 @@ class OpenDraw:
         measured before, with that of any field. With weights 1 / ((N - t) (N - t + 1)) the coefficient of the
         m-th of n values is ``(1/n) [1 + (N - n) / (N - m) (W_m - 1)]`` (METHODS section 2).
         """
-        after = self.rest - float(self.sampled.draws[0].weight.sum())
+        after = self.rest - sum(self.weight)
         share = 1.0 if self.left >= after else self.left / after
         return 1 + share * (self.draw_weight(place) - 1)
 

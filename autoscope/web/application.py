@@ -13,8 +13,11 @@ from starlette.types import ASGIApp
 
 import autoscope
 from autoscope.labels import LabelQueue
+from autoscope.perception.model_shelf import ModelShelf
 from autoscope.web.access import LOGIN, Gate, Keeper
 from autoscope.web.labelling.desk import LabelDesk
+from autoscope.web.labelling.explanation_routes import explanations_router
+from autoscope.web.labelling.explanations import Explanations
 from autoscope.web.labelling.guidelines import Guidelines
 from autoscope.web.labelling.review import review_router
 from autoscope.web.labelling.routes import requests_router
@@ -39,40 +42,51 @@ def create_app(
         settings: where it listens and who may use it.
         queue: the label requests; None serves sessions alone.
         watchers: ends the streams of events when the server ends.
+
+    Raises:
+        ConfigurationError: a named place of models is not what it must be.
+        ModelError: a named file is no model.
     """
+    keeper, store = Keeper(settings), SessionStore(settings.sessions)
     desk = None if queue is None else LabelDesk(queue, settings.experts)
+    shelf = ModelShelf(settings.models, store.learnt_models)
+    explanations = None if queue is None else Explanations(queue, shelf, store.model_kind)
     app = FastAPI(
         title="autoscope",
         version=autoscope.__version__,
         description="Live sessions and label requests. Every request needs the token that was printed.",
         docs_url=None,
         redoc_url=None,
-        lifespan=_closing(desk),
+        lifespan=_closing(desk, explanations),
     )
     templates = Environment(
         loader=FileSystemLoader(HERE / "templates"), autoescape=select_autoescape(["j2", "html"])
     )
-    keeper, store = Keeper(settings), SessionStore(settings.sessions)
     add_refusals(app)
     app.include_router(login_router(keeper, templates))
     app.include_router(sessions_router(store, watchers or Watchers()))
     if desk is not None:
         app.include_router(requests_router(desk))
         app.include_router(review_router(desk, Guidelines(desk.queue, settings.guidelines)))
+    if explanations is not None:
+        app.include_router(explanations_router(explanations))
     app.include_router(pages_router(templates, labels=desk is not None))
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     _surround(app, keeper)
     return app
 
 
-def _closing(desk: LabelDesk | None) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _closing(
+    desk: LabelDesk | None, explanations: Explanations | None
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if desk is not None:
             desk.warm_up()
         yield
-        if desk is not None:
-            desk.close()
+        for part in (desk, explanations):
+            if part is not None:
+                part.close()
 
     return lifespan
 

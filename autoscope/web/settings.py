@@ -20,6 +20,8 @@ class WebSettings:
         port: port to listen on.
         experts: who may answer label requests; empty: whoever gives a name.
         guidelines: what each class is, in words, by class name.
+        models: weights files and folders of them whose models may explain their predictions, beside those
+            that come with autoscope and those that the sessions shown made themselves.
     """
 
     sessions: Path
@@ -28,6 +30,7 @@ class WebSettings:
     port: int = 8000
     experts: tuple[str, ...] = ()
     guidelines: dict[str, str] = field(default_factory=dict)
+    models: tuple[Path, ...] = ()
 
     @property
     def link(self) -> str:

@@ -248,15 +248,13 @@ class FieldSelectionEnv(gym.Env[Observation, np.int64]):
         middle, scatter = float(value.mean()), max(float(value.std()), 1e-9)
         mean_spread = float(spread.mean())
         known = np.ones_like(value), (value - middle) / scatter, np.log10(spread / mean_spread)
-        self._known = np.stack(known, axis=1, dtype=np.float32)  # of a slot with each field in it
+        cut = np.clip(np.stack(known, axis=1), -LARGEST, LARGEST)
+        self._known = cut.astype(np.float32)  # of a slot with each field in it
         self._diagonal_um = population.grid.diagonal_um or 1.0
         self._truth = float(population.truth[0])
-        self._constant = (
-            math.log10(costs.stage_speed_um_per_s),
-            math.log10(costs.stage_settle_s),
-            math.log10(costs.visit_s),
-            mean_spread / max(middle, 1e-3),
-        )
+        seconds = costs.stage_speed_um_per_s, costs.stage_settle_s, costs.visit_s
+        constant = *map(math.log10, seconds), mean_spread / max(middle, 1e-3)
+        self._constant = tuple(min(max(number, -LARGEST), LARGEST) for number in constant)
         self._offer = self._survey.offer()
 
     def _over(self) -> bool:
@@ -281,26 +279,24 @@ class FieldSelectionEnv(gym.Env[Observation, np.int64]):
         if self._offer is not None:
             slots = found[SURVEY_FEATURES:].reshape(SLOTS, SLOT_FEATURES)
             self._show(self._offer, slots[: len(self._offer)])
-        np.maximum(found, -LARGEST, out=found)
-        return np.minimum(found, LARGEST, out=found)
+        return found
 
     def _survey_features(self) -> tuple[float, ...]:
         (state,) = self._survey.states()
         lag = 3.0
         if state.ci_low is not None and state.ci_high is not None and state.target.half_width:
             half_width = (state.ci_high - state.ci_low) / 2
-            lag = math.log10(max(half_width / state.target.half_width, 1e-3))
+            lag = min(math.log10(max(half_width / state.target.half_width, 1e-3)), LARGEST)
         done, recent = self._survey.observed, self._surprises[-RECENT:] or [1.0]
-        surprise = math.sqrt(sum(recent) / len(recent))
+        surprise = min(math.sqrt(sum(recent) / len(recent)), LARGEST)
         return lag, done / len(self._population.grid), math.log10(1 + done), surprise, *self._constant
 
     def _show(self, offer: Offer, slots: NDArray[np.float32]) -> None:
         """Fills ``k x 5`` observations."""
-        grid, (x_um, y_um) = self._population.grid, self._survey.xy_um
-        dx, dy = grid.x_um[offer.fields] - x_um, grid.y_um[offer.fields] - y_um
-        slots[:, :3] = self._known[offer.fields]
-        slots[:, 3] = np.log10(offer.cost_s / self._costs.visit_s)
-        slots[:, 4] = np.sqrt(dx * dx + dy * dy) / self._diagonal_um
+        visit_s = self._costs.visit_s
+        slots[:, :3] = self._known.take(offer.fields, axis=0)
+        slots[:, 3] = np.minimum(np.log10(offer.cost_s / visit_s), LARGEST)
+        slots[:, 4] = self._costs.distance_um(offer.cost_s - visit_s) / self._diagonal_um
 
     def _told(self) -> dict[str, Any]:
         (state,) = self._survey.states()

@@ -26,6 +26,10 @@ class InstrumentCosts:
         """Seconds of stage moves of these lengths, settling included."""
         return distance_um / self.stage_speed_um_per_s + self.stage_settle_s
 
+    def distance_um(self, travel_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Lengths of stage moves that take so long, settling included."""
+        return (travel_s - self.stage_settle_s) * self.stage_speed_um_per_s
+
 
 def random_instrument(rng: np.random.Generator) -> InstrumentCosts:
     """An instrument drawn at random: log-uniform over a factor of ten or more in each of its costs.

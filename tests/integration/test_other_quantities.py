@@ -188,6 +188,9 @@ def test_the_plan_speaks_in_the_units_of_the_targets(inclusions: Path, tmp_path:
     assert plan.targets[0].spread_p50 == pytest.approx(1e6 / 38.4**2)
     assert plan.targets[1].spread_p50 == pytest.approx(0.15 * 3.84)
     assert all(50 <= t.fields_p50 <= t.fields_p90 <= 256 for t in plan.targets)
+    printed = json.loads(json.dumps(plan.to_json()))["targets"]
+    assert [t["class"] for t in printed] == [t.class_name for t in plan.targets]
+    assert "class_name" not in printed[0]
 
 
 @pytest.mark.parametrize(

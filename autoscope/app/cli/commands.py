@@ -187,6 +187,10 @@ def _serve(subparsers: Any) -> None:
     new.add_argument(
         "--guidelines", type=Path, metavar="F.toml", help='what each class is: lines of class = "text"'
     )
+    new.add_argument(
+        "--models", nargs="+", action="extend", type=Path, default=[], metavar="FILE|DIR",
+        help="weights of models whose predictions experts may ask to have explained, beside the shipped ones",
+    )  # fmt: skip
     new.add_argument("--token", metavar="T", help="what every request must carry (default: a new secret)")
 
 

@@ -27,6 +27,7 @@ def run(options: argparse.Namespace) -> int:
         port=options.port,
         experts=tuple(options.expert),
         guidelines={} if options.guidelines is None else _guidelines(options.guidelines),
+        models=tuple(options.models),
     )
     with ExitStack() as ending:
         queue = None

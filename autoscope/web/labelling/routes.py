@@ -33,7 +33,7 @@ LeaseToken = Annotated[
 Word = Annotated[str, Query(min_length=1, max_length=100)]
 _PNG = {"schema": {"type": "string", "format": "binary", "contentMediaType": "image/png"}}
 _PNG_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {"image/png": _PNG}}}
-_KEPT = {"Cache-Control": "private, max-age=86400"}
+KEPT = {"Cache-Control": "private, max-age=86400"}
 
 
 def png_response(*refusals: int) -> dict[int | str, dict[str, Any]]:
@@ -88,7 +88,7 @@ def _add_pictures(router: APIRouter, desk: LabelDesk) -> None:
             summary=words,
         )
         def show(request_id: RequestId) -> Response:
-            return Response(_shown(desk, request_id, picture), media_type="image/png", headers=_KEPT)
+            return Response(_shown(desk, request_id, picture), media_type="image/png", headers=KEPT)
 
     add("image", "frame", "The frame, 8-bit grey")
     add("prediction", "prediction", "The model's classes by value")

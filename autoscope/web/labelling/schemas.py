@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
 from autoscope.labels import Answer, Disagreement, Effect, Lease, QueueProgress, RequestSummary, State
 from autoscope.records.models import Record
+from autoscope.web.labelling.evidence import Asked, Evidence, Kind
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
@@ -184,6 +185,52 @@ class DisagreementRecord(Record):
     def of(cls, found: Disagreement) -> DisagreementRecord:
         """As the queue measured it."""
         return cls(experts=found.experts, dice=dict(found.dice), mean_dice=found.mean_dice, kappa=found.kappa)
+
+
+class ExplanationRecord(Record):
+    """What a model looked at when it found a class in a frame, or how far the work on it is.
+
+    Attributes:
+        state: ``"computing"`` until the picture is there: ask again.
+        ahead: explanations that are computed before it.
+        done: passes of the network so far.
+        of: passes in all; 0 where that is not known yet.
+        share: of the frame that the model gives to the class.
+        probability: mean probability of the class over these pixels; over the frame where there are none.
+        most: what the end of the picture's scale stands for: of Grad-CAM 1, and 0 where nothing speaks for
+            the class; of an occlusion map the largest change of that probability.
+        picture: link to the map.
+    """
+
+    request_id: int
+    value: int
+    kind: Kind
+    state: Literal["computing", "ready"]
+    ahead: int = 0
+    done: int = 0
+    of: int = 0
+    share: float | None = None
+    probability: float | None = None
+    most: float | None = None
+    picture: str | None = None
+
+    @classmethod
+    def under_way(cls, asked: Asked, ahead: int, done: int, of: int) -> ExplanationRecord:
+        """An explanation that is being computed, or waits for it."""
+        request_id, value, kind = asked
+        return cls(
+            request_id=request_id, value=value, kind=kind, state="computing", ahead=ahead, done=done, of=of
+        )
+
+    @classmethod
+    def ready(cls, asked: Asked, found: Evidence) -> ExplanationRecord:
+        """An explanation that is there."""
+        request_id, value, kind = asked
+        return cls(
+            request_id=request_id, value=value, kind=kind, state="ready", share=found.share,
+            probability=found.probability, most=found.most,
+            picture=f"/api/requests/{request_id}/explanation.png?value={value}&kind={kind}",
+        )  # fmt: skip
 
 
 class GuidelineRecord(Record):

@@ -18,6 +18,7 @@ from autoscope.records import (
     LabelCounts,
     QuantityResult,
     SessionView,
+    StartedDocument,
     TargetRecord,
 )
 from autoscope.web.live.schemas import (
@@ -98,6 +99,16 @@ class LiveSession:
                     "pending": self._pending(),
                 }
             )
+
+    def started(self) -> StartedDocument | None:
+        """How the session began; None where it has not said so yet.
+
+        Raises:
+            RecordError: it is damaged.
+        """
+        with self._lock:
+            self._refresh()
+            return self.story.started
 
     @property
     def fields(self) -> dict[str, NDArray[Any]]:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 from autoscope.core import RecordError
-from autoscope.records import EVENTS, open_session
+from autoscope.records import EVENTS, MODELS, label_session, open_session
 from autoscope.web.live.schemas import SessionSummary
 from autoscope.web.live.session import LiveSession
 from autoscope.web.refusals import RefusedError
@@ -50,6 +50,25 @@ class SessionStore:
             while len(self._live) > _REMEMBERED:
                 self._live.popitem(last=False)
             return live
+
+    def model_kind(self, label_name: str) -> str | None:
+        """The kind of model that a session began with, by its name in a label queue; None if unknown."""
+        folder_name = label_name.rpartition("@")[0]
+        try:
+            live = self.session(folder_name)
+            started = live.started()
+        except (RefusedError, RecordError):
+            return None
+        if started is None or label_session(live.view.folder, started) != label_name:
+            return None
+        return started.model.kind
+
+    def learnt_models(self) -> tuple[Path, ...]:
+        """The weights files that the sessions themselves made from experts' answers."""
+        found = [
+            path for folder in self._folders().values() for path in (folder / MODELS).glob("*.safetensors")
+        ]
+        return tuple(path for path in found if path.resolve().is_relative_to(self._root))
 
     def _folders(self) -> dict[str, Path]:
         """Session folders by name. A request's words are compared with these, never made into a path."""

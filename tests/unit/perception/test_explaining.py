@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from autoscope.core import ConfigurationError, ImageError
+from autoscope.perception.calibration_card import Calibration
 from autoscope.perception.explaining import LARGEST_EXPLAINED_PX, ExplanationSettings, explain_frame
 from autoscope.perception.explanation_files import draw_explanation
 from autoscope.perception.weights import read_network
@@ -46,6 +47,18 @@ def test_hiding_the_disk_takes_the_class_away(trained: Path, frame: np.ndarray, 
     assert heard[-1][0] == heard[-1][1]
     draw_explanation(frame, found, tmp_path / "e.png")
     assert (tmp_path / "e.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_labels_and_probabilities_are_the_calibrated_ones(trained: Path, frame: np.ndarray) -> None:
+    network, card = read_network(trained)
+    settings = ExplanationSettings(occlusion_cells=0)
+    plain = explain_frame(network, card, frame, "disk", settings)
+    calibration = Calibration.model_construct(offsets=(0.0, 100.0), temperature=100.0)
+    moved = explain_frame(
+        network, card.model_copy(update={"calibration": calibration}), frame, "disk", settings
+    )
+    assert (plain.share < 0.2, moved.share) == (True, 1.0)
+    assert 0.6 < moved.probability < 0.85, "softmax of about (0, 1)"
 
 
 def test_the_network_is_left_as_it_was(trained: Path, frame: np.ndarray) -> None:

@@ -1,6 +1,5 @@
 """Slots: two phases, exactly unbiased however one chooses, and bounds that no choice breaks."""
 
-from dataclasses import fields as fields_of
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -14,7 +13,7 @@ from autoscope.core import EstimationError, Prediction
 from autoscope.survey import Batch, Offer, Outcome, Proposal, Slots, TableSource, Target, run, step
 from autoscope.survey.choosing import fix_choice, offered
 from autoscope.survey.drawing import floored
-from autoscope.survey.remaining import Remaining, RunningSums
+from autoscope.survey.remaining import Left, Remaining, RunningSums
 
 Y = np.array([[0.1, 0.9, 0.3, 0.0, 0.6]])
 
@@ -41,21 +40,20 @@ def greedy(offer: Offer):
 
 
 def left_of(fields, weight, prediction, proposal=None):
-    view = SimpleNamespace(remaining=fields, prediction=prediction, grid=SimpleNamespace(weight=weight))
-    return Remaining(1, view, proposal or Proposal(np.empty(0), "r"))
+    view = SimpleNamespace(prediction=prediction, grid=SimpleNamespace(weight=weight))
+    return Remaining(1, Left(fields), view, proposal or Proposal(np.empty(0), "r"))
 
 
 def outcomes(base, number, exploration, weigh, weight, prediction, target):
     """Every start and every choice: (probability, draw)."""
     proposal = Proposal(base, "r", slots=Slots(number, np.array([3, 1, 0, 4, 2]), weigh))
-    fields = np.arange(5)
-    left = left_of(fields, weight, prediction)
-    inclusion = offered(proposal, fields, 0.0, 0.5, 1).inclusion
+    left = left_of(np.arange(5), weight, prediction)
+    inclusion = offered(proposal, left, 0.0, 0.5, 1).inclusion
     ends = np.unique(np.concatenate([[0.0, 1.0], np.cumsum(inclusion[proposal.slots.order]) % 1.0]))
     for low, high in pairwise(ends):
         if high - low < 1e-9:
             continue
-        first = offered(proposal, fields, 0.0, (low + high) / 2, 1)
+        first = offered(proposal, left, 0.0, (low + high) / 2, 1)
         p = floored(weigh(first.offer(left, np.ones(5))), exploration, 1)
         for chosen, chance in enumerate(p):
             (draw,) = fix_choice(1, first, p, chosen, exploration, left, None, (target,), (True,))
@@ -182,7 +180,7 @@ def test_even_slots_are_uniform_ones_without_a_pass_over_the_fields(
         sums.take(field)
     even = Proposal(np.empty(0), "r", slots=Slots(number, None, greedy, even=True))
     plain = Proposal(np.full(len(fields), 1 / len(fields)), "r", slots=Slots(number, None, greedy))
-    quick, slow = (offered(one, fields, exploration, start, 1) for one in (even, plain))
+    quick, slow = (offered(one, left, exploration, start, 1) for one in (even, plain))
     edge = (start + np.arange(min(number, len(fields)))) * len(fields) / number % 1.0
     assume(((edge > 1e-9) & (edge < 1 - 1e-9)).all() or number >= len(fields))  # or rounding decides
     assert quick.places.tolist() == slow.places.tolist()
@@ -195,8 +193,8 @@ def test_even_slots_are_uniform_ones_without_a_pass_over_the_fields(
         fix_choice(1, one, p, 0, exploration, left, sums, targets, (True, False)) for one in (quick, slow)
     ]
     for one, other in zip(*known, strict=True):
-        for item in fields_of(one):
-            np.testing.assert_allclose(getattr(one, item.name), getattr(other, item.name), rtol=1e-9)
+        for item, same in zip(one, other, strict=True):
+            np.testing.assert_allclose(item, same, rtol=1e-9)
 
 
 def test_even_slots_do_not_reckon_with_another_spread(build):

@@ -10,7 +10,24 @@ from hypothesis import strategies as st
 from autoscope.core import Prediction
 from autoscope.survey import Design, Designed, TableSource, step
 from autoscope.survey.allocation import best_shape
-from autoscope.survey.remaining import RunningSums
+from autoscope.survey.remaining import APART, Left, RunningSums
+
+
+@given(n=st.integers(1, 4 * APART), looks=st.sets(st.integers(0, 4 * APART)), seed=st.integers(0, 99))
+def test_what_is_left_is_what_was_not_taken_whenever_it_is_looked_at(n, looks, seed):
+    rng, left, seen = np.random.default_rng(seed), Left(np.arange(n)), []
+    order = rng.permutation(n).tolist()
+    for taken in range(n):
+        expected = np.array(sorted(order[taken:]))
+        places = rng.permutation(n - taken)[:5]
+        assert len(left) == n - taken
+        np.testing.assert_array_equal(left.at(places), expected[places])
+        if taken in looks:
+            np.testing.assert_array_equal(left.fields, expected)
+        seen.append((left, expected))
+        left = left.without(order[taken])
+    assert len(left) == 0
+    assert all(np.array_equal(before.fields, expected) for before, expected in seen)  # as it was
 
 
 @given(n=st.integers(1, 50), taken=st.integers(0, 49), seed=st.integers(0, 99))

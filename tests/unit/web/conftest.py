@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from autoscope.core import BeamSettings, Frame, ImagingSettings, StagePosition
 from autoscope.labels import Effect, LabelQueue, NewRequest
+from autoscope.perception import read_card, shipped_model
 from autoscope.records import (
     DecisionDocument,
     DriverRecord,
@@ -184,6 +185,23 @@ def queue(tmp_path: Path) -> Iterator[LabelQueue]:
         )
         queue.record_effect(effect)
         yield queue
+
+
+@pytest.fixture
+def pearlite(queue: LabelQueue) -> int:
+    """The most informative request, whose prediction the shipped pearlite model made."""
+    y, x = np.mgrid[:96, :128]
+    rng = np.random.default_rng(3)
+    stripes = 140 + 50 * np.sin(y / 2.0) * (x < 64) + rng.normal(0, 10, y.shape)
+    model = read_card(shipped_model("pearlite"))
+    return queue.add(
+        new_request(
+            9, score=9.0, frame=np.clip(stripes, 0, 255).astype(np.uint8),
+            prediction=(x < 64).astype(np.uint8),
+            uncertainty=np.zeros(y.shape), class_names=model.classes, pixel_nm=125.0,
+            model_sha256=model.sha256,
+        )
+    )  # fmt: skip
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ ROUTES = {
     ("POST", "/api/requests/lease"),
     ("GET", "/api/requests/{request_id}"),
     *(("GET", f"/api/requests/{{request_id}}/{name}.png") for name in ("image", "prediction", "uncertainty")),
+    *(("GET", f"/api/requests/{{request_id}}/{name}") for name in ("explanation", "explanation.png")),
     ("POST", "/api/requests/{request_id}/suggest"),
     ("PUT", "/api/requests/{request_id}/answer"),
     ("POST", "/api/requests/{request_id}/skip"),

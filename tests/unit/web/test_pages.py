@@ -12,6 +12,8 @@ import pytest
 import uvicorn
 
 from autoscope.labels import LabelQueue
+from autoscope.perception import shipped_model
+from autoscope.perception.weights import read_network
 from autoscope.records import CommandTail
 from autoscope.web.application import create_app
 from autoscope.web.live.stream import Watchers
@@ -218,6 +220,62 @@ def test_review_without_a_mouse(browser, until, served, queue, request_of):
     by_id(browser, "reason").send_keys("out of focus", Keys.ENTER)
     until(lambda: ("out of focus",) in [r.skip_reasons for r in queue.requests()])
     assert complaints(browser) == []
+
+
+def canvas(browser) -> str:
+    """What is painted now, in few letters."""
+    return browser.execute_async_script(
+        "const done = arguments[0], c = document.getElementById('canvas');"
+        "requestAnimationFrame(() => requestAnimationFrame(async () => {"
+        " const { data } = c.getContext('2d').getImageData(0, 0, c.width, c.height);"
+        " const hash = await crypto.subtle.digest('SHA-256', data);"
+        " done(Array.from(new Uint8Array(hash)).join(' ')); }))"
+    )
+
+
+def test_an_expert_asks_why_and_the_mask_stays(browser, until, served, queue, pearlite):
+    pytest.importorskip("captum")
+    read_network(shipped_model("pearlite"))  # what it needs is loaded: the page waits for the map alone
+    said = lambda: by_id(browser, "why-said").text  # noqa: E731
+    status = lambda: by_id(browser, "status").text  # noqa: E731
+    begin(browser, until, served, "Dora")
+    press(browser, "2")
+    plain = canvas(browser)
+    press(browser, "w")
+    until(lambda: "Where its deepest features speak for pearlite" in said())
+    assert status().endswith("Grad-CAM for pearlite")
+    assert by_id(browser, "why-grad-cam").is_selected()
+    assert "not whether it is right" in by_id(browser, "why").text
+    seen = {plain, canvas(browser)}
+    press(browser, "w")
+    until(lambda: "when a place is hidden" in said())
+    assert by_id(browser, "why-low").text.startswith("rises by 0.")
+    assert by_id(browser, "why-high").text.startswith("falls by 0.")
+    seen.add(canvas(browser))
+    press(browser, "1")
+    until(lambda: status().endswith("Occlusion map for ferrite"))
+    seen.add(canvas(browser))
+    by_id(browser, "why-grad-cam").click()
+    until(lambda: status().endswith("Grad-CAM for ferrite"))
+    press(browser, "+")  # the keys still work while the button has the focus
+    seen.add(canvas(browser))
+    assert len(seen) == 5
+    press(browser, "0", "2", "w", "w")
+    until(lambda: by_id(browser, "why-none").is_selected())
+    assert said() == ""
+    assert not by_id(browser, "why-key").is_displayed()
+    assert canvas(browser) == plain
+    assert complaints(browser) == []
+    press(browser, Keys.ENTER)
+    until(lambda: shown(browser) not in ("", "A-17, field 9"))
+    (stored,) = queue.answers()
+    assert (stored.request_id, stored.tool) == (pearlite, "review")
+    np.testing.assert_array_equal(queue.mask(stored.id), queue.prediction(pearlite))
+    press(browser, "w")
+    until(lambda: "Grad-CAM cannot be had" in said())
+    assert "is not at hand" in said()
+    press(browser, "w", "w")
+    assert said() == ""
 
 
 def test_a_lease_survives_a_reload_and_nothing_to_do_is_said(browser, until, served, queue):

@@ -76,6 +76,7 @@ def test_open_streams_do_not_keep_it_from_ending(running, sessions):
         (("--host", "no.such.host.invalid"), "no.such.host.invalid"),
         (("--queue", "nonsense"), "nonsense"),
         (("--guidelines", "absent.toml"), "absent.toml"),
+        (("--models", "absent.safetensors"), "absent.safetensors: there is no such model file"),
     ],
 )
 def test_bad_usage_is_one_sentence(options, says):

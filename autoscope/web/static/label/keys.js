@@ -7,7 +7,7 @@ export const KEYS = [
   ["[ ]", "smaller or larger brush"], ["arrows", "move the view (with Shift: far)"], ["+ −", "zoom; 0 shows the whole frame"],
   ["N, Shift+N", "next, previous uncertain spot"], ["Space", "use the tool in the middle of the view"],
   ["Enter", "close the polygon, or submit"], ["Escape", "give up the polygon"], ["Z, Y", "undo, redo"],
-  ["U", "uncertainty on or off"], ["O", "mask on or off"], ["C", "forget the scribbles"], ["X", "skip with a reason"], ["?", "this list"],
+  ["U", "uncertainty on or off"], ["W", "why the chosen class: Grad-CAM, occlusion map, neither"], ["O", "mask on or off"], ["C", "forget the scribbles"], ["X", "skip with a reason"], ["?", "this list"],
 ];
 
 const ARROWS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
@@ -15,11 +15,11 @@ const ARROWS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowD
 // Binds keys to the actions of the page; they rest while somebody types or a dialog is open.
 export function bindKeys(actions) {
   document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input:not([type=range]):not([type=checkbox]), textarea, select, dialog");
+    const typing = event.target.closest("input:not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select, dialog");
     if (typing || event.altKey || actions.idle()) return;
-    const onControl = event.target.closest("button, a, input");
-    if (onControl && (event.key === " " || event.key === "Enter")) return;
-    if (event.target.matches("input[type=range]") && event.key in ARROWS) return;
+    if (event.target.closest("button, a") && (event.key === " " || event.key === "Enter")) return;
+    if (event.target.matches("input") && event.key === " ") return; // Enter does nothing there: it submits
+    if (event.target.matches("input[type=range], input[type=radio]") && event.key in ARROWS) return;
     if (handle(event, actions)) event.preventDefault();
   });
 }
@@ -41,7 +41,7 @@ function handle(event, actions) {
     "[": () => actions.resize(1 / 1.25), "]": () => actions.resize(1.25),
     "+": () => actions.zoom(1.4), "=": () => actions.zoom(1.4), "-": () => actions.zoom(1 / 1.4), "0": actions.fit,
     n: () => actions.unsure(event.shiftKey ? -1 : 1), " ": actions.useTool, Enter: actions.enter, Escape: actions.escape,
-    z: actions.undo, y: actions.redo, u: actions.toggleHeat, o: actions.toggleMask, c: actions.forgetScribbles,
+    z: actions.undo, y: actions.redo, u: actions.toggleHeat, w: actions.why, o: actions.toggleMask, c: actions.forgetScribbles,
     x: actions.skip, "?": actions.help,
   }[key];
   return single ? act(single) : false;

@@ -1,6 +1,7 @@
 // The labelling page: takes a request, lets an expert correct the prediction, sends the mask, takes the next.
 
 import { Refused, say } from "../api.js";
+import { Evidence, KINDS } from "./evidence.js";
 import { bindKeys } from "./keys.js";
 import { buildKeyList, buildTools, markTool, showClasses, showEffects, showGuidelines, showProgress, showRequest } from "./panels.js";
 import { Tools } from "./tools.js";
@@ -14,6 +15,7 @@ const NAME = "autoscope-expert";
 const byId = (name) => document.getElementById(name);
 const view = new View(byId("canvas"));
 const tools = new Tools(view, { changed, scribbled });
+const evidence = new Evidence(() => { view.invalidate(); status(); });
 let work = null;
 let mask = null;
 let unsure = null;
@@ -23,7 +25,7 @@ let busy = false;
 const actions = {
   idle: () => !work?.request || busy,
   chooseTool(tool) { tools.choose(tool); markTool(tool); status(); },
-  chooseClass(value) { if (value < work.request.class_names.length) { tools.value = value; changed(); } },
+  chooseClass(value) { if (value < work.request.class_names.length) { tools.value = value; evidence.explain(value); changed(); } },
   resize(factor) { setSize(tools.size * factor + Math.sign(factor - 1)); },
   pan(x, y) { view.crosshair = true; view.pan(x * byId("canvas").clientWidth, y * byId("canvas").clientHeight); status(); },
   zoom(factor) { view.zoom(factor); status(); },
@@ -35,6 +37,7 @@ const actions = {
   undo() { if (mask.undo()) changed(); },
   redo() { if (mask.redo()) changed(); },
   toggleHeat() { byId("heat-on").click(); },
+  why() { evidence.next(); },
   toggleMask() { byId("mask-on").click(); },
   forgetScribbles() { tools.clearScribbles(); layers(); },
   skip() { byId("reason").value = ""; byId("ask-reason").showModal(); },
@@ -52,6 +55,7 @@ function layers() {
   view.layers = [
     { canvas: mask.canvas, shown: () => byId("mask-on").checked, alpha: () => Number(byId("mask-alpha").value) },
     { get canvas() { return unsure.layer; }, shown: () => unsure && byId("heat-on").checked, alpha: () => Number(byId("heat-alpha").value) },
+    { get canvas() { return evidence.canvas; }, shown: () => evidence.shown, alpha: () => Number(byId("why-alpha").value) },
     { canvas: tools.strokes, shown: () => byId("mask-on").checked, alpha: () => 1 },
   ];
   view.invalidate();
@@ -65,7 +69,8 @@ function changed() {
 
 function status(text = "") {
   const zoom = `${Math.round((100 * view.scale) / view.ratio)} %`;
-  byId("status").textContent = text || `${tools.tool}, ${work.request?.class_names[tools.value] ?? ""}, zoom ${zoom}`;
+  const seen = evidence.name ? `, ${evidence.name}` : "";
+  byId("status").textContent = text || `${tools.tool}, ${work.request?.class_names[tools.value] ?? ""}, zoom ${zoom}${seen}`;
 }
 
 function goToUnsure(move) {
@@ -105,6 +110,7 @@ async function take() {
     byId("desk").hidden = !request;
     byId("nothing").hidden = Boolean(request);
     if (!request) {
+      evidence.choose("none");
       showProgress(work.expert).catch(() => {});
       looking = setTimeout(take, LOOK_AGAIN_MS);
       return;
@@ -130,6 +136,7 @@ async function show(request) {
   unsureOf(request, doubt).catch((error) => say(error.message, true));
   tools.value = Math.min(tools.value, request.class_names.length - 1);
   tools.load(mask);
+  evidence.load(request, tools.value);
   view.load(frame, request.pixel_nm);
   layers();
   changed();
@@ -194,7 +201,8 @@ byId("ask-reason").addEventListener("close", () => {
 });
 for (const [name, act] of [["submit", submit], ["skip", actions.skip], ["help", actions.help], ["look", take], ["next-unsure", () => goToUnsure(1)]]) byId(name).addEventListener("click", act);
 byId("release").addEventListener("click", () => finish(() => work.release(), "Given back."));
-for (const name of ["mask-on", "mask-alpha", "heat-on", "heat-alpha"]) byId(name).addEventListener("input", () => view.invalidate());
+for (const name of ["mask-on", "mask-alpha", "heat-on", "heat-alpha", "why-alpha"]) byId(name).addEventListener("input", () => view.invalidate());
+for (const kind of KINDS) byId(`why-${kind}`).addEventListener("change", () => evidence.choose(kind));
 byId("size").addEventListener("input", () => setSize(Number(byId("size").value)));
 window.addEventListener("beforeunload", (event) => { if (work?.request && mask?.changed) event.preventDefault(); });
 

@@ -47,11 +47,19 @@ export function markTool(tool) {
 }
 
 export function showRequest(request) {
-  byId("title").textContent = request.field === null ? request.session : `${request.session}, field ${request.field}`;
+  const [name, begun] = sessionOf(request);
+  byId("title").textContent = request.field === null ? name : `${name}, field ${request.field}`;
   const place = request.x_um === null ? "" : `, at (${number(request.x_um, 1)}, ${number(request.y_um, 1)}) µm`;
   const sampled = request.sampled ? "; drawn by chance: it corrects the estimate" : "";
-  byId("facts").textContent = `${request.width} × ${request.height} pixels of ${number(request.pixel_nm, 1)} nm${place}${sampled}`;
+  byId("facts").textContent = `${request.width} × ${request.height} pixels of ${number(request.pixel_nm, 1)} nm${place}${sampled}${begun}`;
   byId("second").hidden = !request.second_opinion;
+}
+
+// A session's name in the queue ends with when it began, which nobody reads as part of a name.
+function sessionOf({ session }) {
+  const [, name, time] = /^(.+)@(\d{4}-\d\d-\d\dT[^@]+)$/.exec(session) ?? [];
+  const begun = new Date(time);
+  return Number.isNaN(begun.getTime()) ? [session, ""] : [name, `; session begun ${begun.toLocaleString()}`];
 }
 
 export function showClasses(request, chosen, shares, choose) {
