@@ -1,12 +1,13 @@
 """Average precision of instances on the powder micrographs and on the melt-pool strips.
 
     python benchmarks/instances.py --powder --encoder-weights FILE --out build/instances
+    python benchmarks/instances.py --powder --things satellite --encoder-weights FILE
     python benchmarks/instances.py --meltpool M.safetensors
 
-Powder: particles that were outlined by hand. The images of one specimen are left out; a segmenter with
-classes for the inside and the rim of particles is trained on the others at half scale, and its particles on
-those left out are scored. A second call trains nothing anew. Melt pools: the connected components of the
-hand-made masks, on the strips that the given model never saw.
+Powder: particles, or the satellites on them alone, that were outlined by hand. The images of one specimen
+are left out; a segmenter with classes for the inside and the rim of these things is trained on the others at
+half scale, and what it finds on those left out is scored. A second call trains nothing anew. Melt pools: the
+connected components of the hand-made masks, on the strips that the given model never saw.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from powder import CLASSES, annotated, instances, write_scaled
+from powder import THINGS, annotated, classes_of, instances, write_scaled
 from scipy.ndimage import label
 
 from autoscope.images import read_mask, read_micrograph
@@ -27,14 +29,6 @@ from autoscope.perception.average_precision import FramePair, average_precision
 from autoscope.perception.instances import InstanceSettings, find_instances
 
 SCALE = 0.5
-POWDER = {
-    "components": InstanceSettings(class_name="particle", rim="rim", split="none"),
-    "necks": InstanceSettings(class_name="particle", rim="rim", split="distance"),
-    "learned rim": InstanceSettings(class_name="particle", rim="rim", split="probability"),
-    "learned rim, 0.7": InstanceSettings(
-        class_name="particle", rim="rim", split="probability", seed_probability=0.7
-    ),
-}
 MELT_POOL = {
     "components": InstanceSettings(class_name="melt_pool", split="none"),
     "necks": InstanceSettings(class_name="melt_pool", split="distance"),
@@ -44,10 +38,22 @@ MELT_POOL = {
 Truths = list[tuple[NDArray[np.int32], Segmentation]]
 
 
+def powder_ways(thing: str) -> dict[str, InstanceSettings]:
+    """How things are taken apart."""
+    of_powder = partial(InstanceSettings, class_name=thing, rim="rim")
+    return {
+        "components": of_powder(split="none"),
+        "necks": of_powder(split="distance"),
+        "learned rim": of_powder(split="probability"),
+        "learned rim, 0.7": of_powder(split="probability", seed_probability=0.7),
+    }
+
+
 def powder(args: argparse.Namespace) -> None:
-    every = annotated(args.data / "powder")
+    every = annotated(args.data / "powder", args.things)
     for specimen in args.specimens or sorted({one.specimen for one in every}):
-        folder, model = args.out / specimen, args.out / f"{specimen}.safetensors"
+        name = specimen if args.things == "particle" else f"{specimen}-{args.things}"
+        folder, model = args.out / name, args.out / f"{name}.safetensors"
         for one in every:
             part = folder / ("test" if one.specimen == specimen else "train")
             for inner in ("i", "m"):
@@ -62,7 +68,7 @@ def powder(args: argparse.Namespace) -> None:
                 pixels = read_micrograph(folder / "test" / "i" / f"{one.name}.png").pixels
                 truth = instances(one, pixels.shape, SCALE)
                 found.append((truth, segmenter.segment(pixels, None, probability=True)))
-        table(f"powder particles, specimen {specimen} left out", found, POWDER)
+        table(f"powder {args.things}s, specimen {specimen} left out", found, powder_ways(args.things))
 
 
 def meltpool(args: argparse.Namespace) -> None:
@@ -105,7 +111,7 @@ def _train(folder: Path, model: Path, args: argparse.Namespace) -> None:
         validation_share=0.0,
     )
     train(
-        folder / "i", folder / "m", CLASSES, model,
+        folder / "i", folder / "m", classes_of(args.things), model,
         settings=settings, encoder_weights=args.encoder_weights,
         progress=lambda now: print(f"step {now.step} of {now.steps}, loss {now.loss:.3f}")
         if now.step % 20 == 0 else None,
@@ -117,6 +123,7 @@ def main() -> None:
     data = Path(os.environ.get("AUTOSCOPE_DATA", Path(__file__).parents[2] / "shared" / "data"))
     parser.add_argument("--data", type=Path, default=data)
     parser.add_argument("--powder", action="store_true")
+    parser.add_argument("--things", choices=THINGS, default="particle", help="outlined in the powder")
     parser.add_argument("--specimens", nargs="+", metavar="NAME", help="which to leave out (default: each)")
     parser.add_argument("--encoder-weights", type=Path, help="EfficientNet-lite0 checkpoint")
     parser.add_argument("--steps", type=int, default=200)

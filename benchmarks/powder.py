@@ -13,10 +13,11 @@ from skimage.morphology import disk, erosion
 
 from autoscope.images import read_micrograph, write_index_png, write_png
 
-CLASSES = ("background", "particle", "rim")
+THINGS = ("particle", "satellite")
+"""What was outlined: all particles of four micrographs, and the satellites alone of eight."""
 RIM_PX = 2
-"""Width of the rim of every particle that is a class of its own, so that touching particles come apart."""
-_ANNOTATIONS = "via_powder_particle_masks_training.json"
+"""Width of the rim of every thing that is a class of its own, so that touching ones come apart."""
+_ANNOTATIONS = "via_powder_{}_masks_training.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class PowderImage:
         name: of the file, without its ending.
         specimen: what comes before ``Tile`` in the name.
         image: the file.
-        polygons: of the particles, ``points x 2`` (x, y) in pixels of the file.
+        polygons: of the things, ``points x 2`` (x, y) in pixels of the file.
     """
 
     name: str
@@ -36,9 +37,14 @@ class PowderImage:
     polygons: tuple[NDArray[np.float64], ...]
 
 
-def annotated(folder: Path) -> tuple[PowderImage, ...]:
-    """The micrographs whose particles were outlined."""
-    content = json.loads((folder / _ANNOTATIONS).read_text(encoding="utf-8"))
+def classes_of(thing: str) -> tuple[str, str, str]:
+    """Names of the classes of a mask: the ground, a thing's inside and its rim."""
+    return "background", thing, "rim"
+
+
+def annotated(folder: Path, thing: str) -> tuple[PowderImage, ...]:
+    """The micrographs in which one of `THINGS` was outlined."""
+    content = json.loads((folder / _ANNOTATIONS.format(thing)).read_text(encoding="utf-8"))
     found = []
     for entry in content["_via_img_metadata"].values():
         name = Path(entry["filename"]).stem
@@ -53,7 +59,7 @@ def annotated(folder: Path) -> tuple[PowderImage, ...]:
 
 
 def instances(one: PowderImage, shape: tuple[int, int], scale: float) -> NDArray[np.int32]:
-    """Numbered particles, ``height x width``; a small particle lies on top of a larger one."""
+    """Numbered things, ``height x width``; a small one lies on top of a larger one."""
 
     def area(polygon: NDArray[np.float64]) -> float:
         x, y = polygon.T
@@ -68,7 +74,7 @@ def instances(one: PowderImage, shape: tuple[int, int], scale: float) -> NDArray
 
 
 def classes_with_rim(numbered: NDArray[np.int32]) -> NDArray[np.uint8]:
-    """Class indices of `CLASSES`: a pixel within `RIM_PX` of another particle or the ground is rim."""
+    """Indices of `classes_of`: a pixel within `RIM_PX` of another thing or the ground is rim."""
     ball = disk(RIM_PX)
     alone = erosion(numbered, ball) == -erosion(-numbered, ball)  # the least and the most around agree
     labels = np.where(alone, 1, 2)

@@ -17,11 +17,10 @@ from autoscope.perception.familiarity import GROUP, Familiarity, Signs, Windows
 from autoscope.perception.library import load_segmenter
 from autoscope.perception.look import FamiliarityCard
 from autoscope.perception.segmentation import Pixels
-from autoscope.perception.troubles import TROUBLES, Trouble, troubled
 from autoscope.perception.weights import add_group
 
 SUSPICIOUS_RATE = 0.05
-"""Share of familiar windows that may be called suspicious."""
+"""Share of familiar images that may have a window which is called suspicious."""
 
 FOREIGN_RATE = 1e-3
 """Share of familiar windows that may be called foreign."""
@@ -51,9 +50,8 @@ def fit_familiarity(
 ) -> ModelCard:
     """Fits a stored model's familiarity and stores it in the model's file.
 
-    The signs of troubles are learnt from the same frames with a trouble made on purpose
-    (:mod:`autoscope.perception.troubles`). Calibration leaves blocks of neighbouring images out: files of
-    one specimen are often named alike, so that blocks come near to leaving out specimens.
+    Calibration leaves blocks of neighbouring images out: files of one specimen are often named alike, so that
+    blocks come near to leaving out specimens.
 
     Args:
         path: the model's file.
@@ -72,56 +70,47 @@ def fit_familiarity(
     images = list(frames)
     window = _window_px(images) if window_px is None else window_px
     segmenter = load_segmenter(path, device=device)
-    clean: list[Windows] = []
-    bad: dict[Trouble, list[Windows]] = {trouble: [] for trouble in TROUBLES}
+    seen: list[Windows] = []
     for number, pixels in enumerate(images):
-        rng = component_rng(0, "familiarity", number)
-        clean.append(_some(segmenter.windows(pixels, window), rng))
-        for trouble in TROUBLES:
-            bad[trouble].append(_some(segmenter.windows(troubled(pixels, trouble, rng), window), rng))
+        seen.append(_some(segmenter.windows(pixels, window), component_rng(0, "familiarity", number)))
         if progress is not None:
             progress(number + 1)
-    fitted = calibrated(clean, bad, window)
+    fitted = calibrated(seen, window)
     tensors = {name: torch.from_numpy(array) for name, array in fitted.arrays().items()}
     return add_group(path, GROUP, tensors, familiarity=fitted.card)
 
 
-def calibrated(clean: Sequence[Windows], bad: dict[Trouble, list[Windows]], window_px: int) -> Familiarity:
-    """Fits signs to all images, and puts them on scale by images that were left out.
+def calibrated(seen: Sequence[Windows], window_px: int) -> Familiarity:
+    """Fits signs to the windows of all images, and puts them on scale by images that were left out.
 
     Each sign is divided by its own scatter on images left out (median to 90 % quantile), so that none
-    dominates; then all are divided by the edge of suspicion of their largest one: the (n + 1) (1 - rate)-th
-    smallest of n scores (split conformal: Vovk et al. 2005; pooled over folds: Barber et al. 2021). The
-    windows of one image are alike, so the promise is about as good as the number of images allows.
+    dominates; then all are divided by the edge of suspicion of their largest one in an image's worst window:
+    the (n + 1) (1 - rate)-th smallest of n images' (split conformal: Vovk et al. 2005; pooled over folds:
+    Barber et al. 2021). Images count and not windows, because the windows of one image are alike: of a new
+    image, all windows or none may be strange. The promise is as good as the images are many.
     """
-    folds = min(MOST_FOLDS, len(clean))
-    blocks = np.array_split(np.arange(len(clean)), folds)
-    read = np.concatenate([_left_out(clean, bad, block) for block in blocks])
+    folds = min(MOST_FOLDS, len(seen))
+    blocks = np.array_split(np.arange(len(seen)), folds)
+    images = [signs for block in blocks for signs in _left_out(seen, block)]
+    read = np.concatenate(images)
     middle = np.median(read, axis=0)
     unit = np.maximum(np.quantile(read, _TAIL_FROM, axis=0) - middle, 1e-6)
-    scores = np.sort(((read - middle) / unit).max(axis=1))
-    rank = math.ceil((len(scores) + 1) * (1 - SUSPICIOUS_RATE))
-    edge = float(scores[min(rank, len(scores)) - 1])
+    worst = np.sort([((image - middle) / unit).max() for image in images])
+    rank = math.ceil((len(worst) + 1) * (1 - SUSPICIOUS_RATE))
+    edge = float(worst[min(rank, len(worst)) - 1])
     card = FamiliarityCard(
-        window_px=window_px, images=len(clean), windows=len(scores), folds=folds,
-        suspicious_rate=SUSPICIOUS_RATE, suspicious_extrapolated=rank > len(scores),
-        foreign_rate=FOREIGN_RATE, foreign_score=_foreign(scores) / edge,
+        window_px=window_px, images=len(seen), windows=len(read), folds=folds,
+        suspicious_rate=SUSPICIOUS_RATE, suspicious_extrapolated=rank > len(worst),
+        foreign_rate=FOREIGN_RATE, foreign_score=_foreign(((read - middle) / unit).max(axis=1)) / edge,
     )  # fmt: skip
-    signs = Signs.fit(Windows.joined(list(clean)), {t: Windows.joined(w) for t, w in bad.items()})
-    return Familiarity(signs, middle, unit * edge, card)
+    return Familiarity(Signs.fit(Windows.joined(seen)), middle, unit * edge, card)
 
 
-def _left_out(
-    clean: Sequence[Windows], bad: dict[Trouble, list[Windows]], block: NDArray[np.intp]
-) -> NDArray[np.float64]:
-    """``windows x signs`` of a block of images, read with what was fitted to the others."""
+def _left_out(seen: Sequence[Windows], block: NDArray[np.intp]) -> list[NDArray[np.float64]]:
+    """``windows x signs`` of each image of a block, read with what was fitted to the others."""
     out = set(block.tolist())
-    kept = [i for i in range(len(clean)) if i not in out]
-    signs = Signs.fit(
-        Windows.joined([clean[i] for i in kept]),
-        {trouble: Windows.joined([windows[i] for i in kept]) for trouble, windows in bad.items()},
-    )
-    return signs.read(Windows.joined([clean[i] for i in block]))
+    signs = Signs.fit(Windows.joined([windows for i, windows in enumerate(seen) if i not in out]))
+    return [signs.read(seen[i]) for i in block]
 
 
 def _foreign(scores: NDArray[np.float64]) -> float:
@@ -132,7 +121,7 @@ def _foreign(scores: NDArray[np.float64]) -> float:
     start = float(np.quantile(scores, _TAIL_FROM))
     excess = scores[scores > start] - start
     mean = float(excess.mean()) if len(excess) else 0.0
-    return max(start + mean * math.log((1 - _TAIL_FROM) / FOREIGN_RATE), float(scores[-1]))
+    return max(start + mean * math.log((1 - _TAIL_FROM) / FOREIGN_RATE), float(scores.max()))
 
 
 def can_be_fitted(images: Sequence[Pixels]) -> bool:

@@ -48,7 +48,7 @@ def frame_statistics(pixels: Pixels, grey: NDArray[np.float32]) -> NDArray[np.fl
     Returns:
         One number for each of :data:`STATISTICS`.
     """
-    seen = _inside_black_borders(pixels)
+    seen = inside_black_borders(pixels)
     pixels, grey = pixels[seen], grey[seen]
     full = int(np.iinfo(pixels.dtype).max)
     variance = float(grey.var())
@@ -66,7 +66,7 @@ def frame_statistics(pixels: Pixels, grey: NDArray[np.float32]) -> NDArray[np.fl
     return np.asarray(found, np.float64)
 
 
-def _inside_black_borders(pixels: Pixels) -> tuple[slice, slice]:
+def inside_black_borders(pixels: Pixels) -> tuple[slice, slice]:
     """Without the rows and columns at the border that are wholly black; all of a frame that is."""
     spans = []
     for axis in (1, 0):

@@ -39,8 +39,9 @@ class FamiliarityCard(Settings):
         images: different images that it was fitted to.
         windows: windows of these images.
         folds: blocks of images that were left out in turn to calibrate it.
-        suspicious_rate: share of the windows of images left out that are called suspicious or worse.
-        suspicious_extrapolated: there are too few windows for that rate: the largest score is its edge.
+        suspicious_rate: share of the images left out that have a window which is called suspicious or worse;
+            share of their windows in models with directions of troubles, which were fitted before.
+        suspicious_extrapolated: there are too few images for that rate: the largest score is its edge.
         foreign_rate: intended share that is called foreign; always extrapolated with an exponential tail.
         foreign_score: edge of what is foreign, where 1 is that of what is suspicious.
     """

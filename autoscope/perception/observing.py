@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from autoscope.perception.familiarity import Windows
+from autoscope.perception.frame_spectrum import row_jumps, spectrum_slopes
 from autoscope.perception.frame_statistics import frame_statistics
 from autoscope.perception.segmentation import Pixels
 
-FINE, COARSE = 2, 4
-"""Which of the encoder's stages are read: those of stride 4 and 16."""
+STAGES = (2, 3, 4)
+"""Which of the encoder's stages are read: those of stride 4, 8 and 16, or the deepest one instead."""
 
 LARGEST_GRID = 4
 """A frame that does not go through the network in one piece is judged by so many windows along each edge."""
@@ -45,7 +46,7 @@ class EncoderWatch:
         if not isinstance(encoder, nn.Module):
             raise TypeError("the network has no encoder to watch")
         self._window_px, self._run, self._tile_px = window_px, run, tile_px
-        self._heard: tuple[Tensor, Tensor] | None = None
+        self._heard: tuple[Tensor, ...] | None = None
         self._hook = encoder.register_forward_hook(self._hear)
 
     def close(self) -> None:
@@ -73,9 +74,16 @@ class EncoderWatch:
         if self._heard is None:
             raise RuntimeError("the network did not use its encoder")
         grid = self._grid(pixels.shape[0]), self._grid(pixels.shape[1])
-        fine, coarse = (_pooled(stage, grid) for stage in self._heard)
-        cuts = zip(self._cut(pixels), self._cut(grey), strict=True)
-        return Windows(fine, coarse, np.stack([frame_statistics(p, g) for p, g in cuts]))
+        fine, middle, coarse = (_pooled(stage, grid) for stage in self._heard)
+        cuts = list(self._cut(pixels))
+        return Windows(
+            fine,
+            middle,
+            coarse,
+            statistics=np.stack([frame_statistics(p, g) for p, g in zip(cuts, self._cut(grey), strict=True)]),
+            spectrum=np.stack([spectrum_slopes(p) for p in cuts]),
+            streaks=np.array([[row_jumps(p)] for p in cuts]),
+        )
 
     def _spread_out(self, pixels: Pixels, grey: NDArray[np.float32]) -> Iterator[Windows]:
         edge = self._window_px
@@ -86,7 +94,7 @@ class EncoderWatch:
 
     def _hear(self, _: nn.Module, __: object, stages: list[Tensor]) -> None:
         if self._heard is None:
-            self._heard = stages[FINE].detach(), stages[min(COARSE, len(stages) - 1)].detach()
+            self._heard = tuple(stages[min(stage, len(stages) - 1)].detach() for stage in STAGES)
 
     def _grid(self, length_px: int) -> int:
         return max(1, round(length_px / self._window_px))

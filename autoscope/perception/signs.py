@@ -1,4 +1,4 @@
-"""What tells an unfamiliar window from a familiar one: densities of features, and signs of troubles."""
+"""What tells an unfamiliar window from a familiar one: densities of features, and directions in them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,6 @@ PRINCIPAL = 8
 
 REST_FLOOR = 0.2
 """Smallest mean square of the standardised features beside the principal directions."""
-
-RIDGE = 0.3
-"""Weight of the identity in the covariance of a direction (Friedman 1989)."""
 
 _FLOOR = 1e-6
 
@@ -84,7 +81,7 @@ class Density:
 
 @dataclass(frozen=True, slots=True)
 class Direction:
-    """The direction in which a known trouble moves the features: Fisher's discriminant with a ridge.
+    """The direction in which a known trouble moves the features, of models that were fitted with such.
 
     Attributes:
         centre: ``features``, the mean of windows without trouble.
@@ -93,18 +90,6 @@ class Direction:
 
     centre: Features
     weights: Features
-
-    @classmethod
-    def fit(cls, clean: Features, troubled: Features) -> Self:
-        """Fits to ``windows x features`` without and with the trouble."""
-        centre = clean.mean(axis=0)
-        spread = np.concatenate([clean, troubled]).std(axis=0) + _FLOOR
-        a, b = (clean - centre) / spread, (troubled - centre) / spread
-        within = np.concatenate([a, b - b.mean(axis=0)])
-        covariance = within.T @ within / len(within)
-        level = float(np.trace(covariance)) / len(covariance)
-        ridged = (1 - RIDGE) * covariance + RIDGE * level * np.eye(len(covariance))
-        return cls(centre, np.linalg.solve(ridged, b.mean(axis=0)) / spread)
 
     def score(self, features: Features) -> Features:
         """One number for each of ``windows x features``, the larger the more of the trouble."""

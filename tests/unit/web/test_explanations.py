@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -128,6 +129,13 @@ def test_a_class_that_the_model_does_not_know(client, queue, request_of):
     status, said = refused(client, number, value=2)
     assert status == 409
     assert "the model has no class 'pore'" in said
+
+
+def test_an_extra_that_is_not_installed_is_named(client, pearlite, monkeypatch):
+    monkeypatch.setitem(sys.modules, "captum", None)
+    status, said = refused(client, pearlite)
+    assert status == 409
+    assert "pip install 'autoscope[explain]'" in said
 
 
 class Slow:

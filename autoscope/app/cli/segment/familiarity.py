@@ -24,8 +24,8 @@ def run(options: argparse.Namespace) -> int:
         return OK
     print(
         f"{options.model}: familiar are frames like {fitted.windows} windows of {fitted.window_px} px of"
-        f" {fitted.images} images; suspicious is what {100 * fitted.suspicious_rate:g} % of them exceed,"
-        f" foreign what {100 * fitted.foreign_rate:g} % would (extrapolated)"
+        f" {fitted.images} images; suspicious is what {100 * fitted.suspicious_rate:g} % of new images have"
+        f" somewhere, foreign what {100 * fitted.foreign_rate:g} % of windows would be (extrapolated)"
     )
     if fitted.suspicious_extrapolated:
         print("there are too few images for that share: the largest score of all is the edge of suspicion")
