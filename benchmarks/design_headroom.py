@@ -1,7 +1,7 @@
 """How much a controller of designs could gain: the best departure from the rule in each world, in hindsight.
 
     OMP_NUM_THREADS=1 python benchmarks/design_headroom.py --out FILE.jsonl [--specimen phase] \
-        [--instrument "slow stage"] [--worlds 24] [--repeats 4] [--json]
+        [--instrument "slow stage"] [--worlds 24] [--repeats 4] [--only "batch = 8"] [--json]
 
 Each world is surveyed by the rule and by departures from it in one parameter that stay the same to the end,
 `repeats` times with other draws, the same ones for all. Of the logarithm of beam time over the rule's are
@@ -125,11 +125,16 @@ def main() -> int:
     parser.add_argument("--worlds", type=int, default=24)
     parser.add_argument("--repeats", type=int, default=4)
     parser.add_argument("--side", type=int, default=64)
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="of the departures, as they are printed")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if options.worlds < 2 or options.repeats < 2:
         parser.error("--worlds and --repeats must be 2 or more: the error and the choice need them")
     known = departures(options.specimen)
+    if options.only:
+        if unknown := set(options.only) - set(known):
+            parser.error(f"--only {min(unknown)!r} is none of: {', '.join(known)}")
+        known = {name: known[name] for name in known if name in (RULE_NAME, *options.only)}
     found = headroom(played(options, known), list(known))
     if options.json:
         family = [options.specimen, options.instrument]
