@@ -188,7 +188,14 @@ class _Training:
         finally:
             environment.close()
         seed = _child_seed(self._seed, "contrasts")
-        fit_contrasts(self._model, self._environments, found, settings, sizes, seed)
+        fit_contrasts(self._model, self._environments, found, settings, sizes, seed, self._fitted)
+
+    def _fitted(self, number: int, learnt: float, held_out: float) -> None:
+        """A pass over the contrasts, for TensorBoard."""
+        logger = self._model.logger
+        logger.record("contrasts/unexplained_in_worlds_learnt_from", learnt)
+        logger.record("contrasts/unexplained_in_worlds_held_out", held_out)
+        logger.dump(number)
 
     def _world_played(self, number: int) -> None:
         self._played = number

@@ -5,6 +5,7 @@ from functools import partial
 import gymnasium as gym
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from autoscope.core import ConfigurationError
 from autoscope_policies.learned import Choice, Deference, EnvironmentCard, Layout, read_policy
@@ -63,6 +64,11 @@ def test_what_is_best_in_which_world_is_learnt_without_any_further_step(tmp_path
         assert policy.choose(np.array([-1, noise], np.float32)).tolist() == [0, 0]
     assert policy.card.scores.gain > 5 * policy.card.scores.gain_standard_error > 0
     assert [now.step for now in told[:40]] == list(range(1, 41)) and told[0].steps == 40
+    curves = EventAccumulator(str(tmp_path / "one" / "tensorboard")).Reload()
+    for worlds in ("learnt_from", "held_out"):
+        unexplained = curves.Scalars(f"contrasts/unexplained_in_worlds_{worlds}")
+        assert [point.step for point in unexplained] == list(range(settings.contrasts.epochs + 1))
+        assert unexplained[0].value > 0.9 and 0 < min(point.value for point in unexplained) < 0.5
 
 
 def test_plays_are_compared_with_the_rule_in_the_same_world():
