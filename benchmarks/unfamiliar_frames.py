@@ -266,7 +266,7 @@ def main() -> None:
     parser.add_argument("--synthetic", nargs="*", choices=sorted(SHIPPED), help="the shipped models")
     parser.add_argument("--seeds", type=int, default=4, help="specimens of each synthetic kind")
     parser.add_argument("--frames", type=int, default=25, help="frames of each kind on a synthetic specimen")
-    parser.add_argument("--out", type=Path, default=Path("unfamiliar-frames"))
+    parser.add_argument("--out", type=Path, default=Path("build/unfamiliar_frames"))
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)

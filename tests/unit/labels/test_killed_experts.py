@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -11,17 +10,8 @@ import pytest
 
 
 @pytest.fixture
-def campaign(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The benchmark's module, by the name by which its processes import it too."""
-    folder = Path(__file__).parents[3] / "benchmarks"
-    monkeypatch.syspath_prepend(str(folder))
-    spec = importlib.util.spec_from_file_location("label_queue", folder / "label_queue.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "label_queue", module)
-    spec.loader.exec_module(module)
-    return module
+def campaign(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return load_benchmark("label_queue")
 
 
 @pytest.mark.slow
