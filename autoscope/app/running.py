@@ -32,6 +32,8 @@ from autoscope.core import (
 )
 from autoscope.microscope import Microscope
 from autoscope.records import (
+    REPORT,
+    RESULT,
     Document,
     KindRecord,
     MicroscopeRecord,
@@ -167,7 +169,8 @@ def resume_session(
 ) -> SessionResult:
     """Goes on with an interrupted session: the same draws, the same intervals.
 
-    A session that finished is not touched; its result is returned.
+    A session that finished is not touched; its result is returned. Where its process was killed before it had
+    written result and report, they are written.
 
     Raises:
         RecordError: the session is damaged, or another process is writing it.
@@ -177,7 +180,10 @@ def resume_session(
     view = existing_session(folder)
     ended = finished_document(view.documents())
     if ended is not None and ended.finish_reason not in RESUMABLE:
-        return view.result()
+        if all((folder / name).exists() for name in (RESULT, REPORT)):
+            return view.result()
+        with SessionWriter.resume(folder)[0] as writer:
+            return _write_up(writer, folder)
     config = recorded_config(folder, view.config_toml)
     checked = check(config, announce)
     check_queue(config)

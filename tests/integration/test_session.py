@@ -221,6 +221,19 @@ def test_resuming_a_finished_session_returns_its_result(write_config: Write, tmp
     assert (out / "events.jsonl").read_bytes() == before
 
 
+@pytest.mark.parametrize("lost", [("result.json", "report.html"), ("report.html",)])
+def test_resuming_writes_what_a_process_killed_at_the_very_end_did_not_come_to(
+    lost: tuple[str, ...], write_config: Write, tmp_path: Path
+) -> None:
+    out = tmp_path / "session"
+    run_session(load_config(write_config()), out)
+    written = {name: (out / name).read_bytes() for name in ("events.jsonl", "result.json", "report.html")}
+    for name in lost:
+        (out / name).unlink()
+    resume_session(out)
+    assert {name: (out / name).read_bytes() for name in written} == written
+
+
 @pytest.mark.parametrize("command", [["run", "--resume"], ["report"]])
 def test_what_is_no_session_is_refused(
     command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
