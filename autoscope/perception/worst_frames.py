@@ -55,7 +55,7 @@ def draw_worst_frames(
         grey = grey_picture(one.micrograph.pixels)[thin]
         wrong = np.where((found != one.labels)[thin][..., None], np.array([255, 0, 0], np.uint8), grey // 2)
         shown = (grey, class_picture(one.labels[thin]), class_picture(found[thin]), wrong)
-        titles = (f"{one.name}, mean IoU {scores.mean_iou:.3f}", "truth", "found", "wrong")
+        titles = (f"{one.name}\nmean IoU {scores.mean_iou:.3f}", "truth", "found", "wrong")
         for axes, picture, title in zip(row, shown, titles, strict=True):
             axes.imshow(picture)
             axes.set_title(title, fontsize=9)
