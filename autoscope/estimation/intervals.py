@@ -32,7 +32,8 @@ def _t_quantile() -> Callable[[float, float], float]:
     """Of degrees of freedom and a probability; loaded when it is first needed."""
     from scipy.special import stdtrit
 
-    return stdtrit  # type: ignore[no-any-return]
+    quantile: Callable[[float, float], float] = stdtrit
+    return quantile
 
 
 def normal_half_width(variance: float, confidence: float) -> float:

@@ -20,7 +20,7 @@ from autoscope.perception import read_card, shipped_model
 from autoscope.perception.explaining import Explanation
 from autoscope.perception.model_shelf import ModelShelf
 from autoscope.perception.weights import add_group
-from autoscope.web.labelling.evidence import Evidence, EvidenceKept
+from autoscope.web.labelling.evidence import Evidence, EvidenceKept, Kind
 from autoscope.web.labelling.explanation_routes import explanations_router
 from autoscope.web.labelling.explanations import MOST_WAITING, Explanations, GivenUpError, Job
 from autoscope.web.refusals import RefusedError, add_refusals
@@ -182,8 +182,8 @@ def explanations(queue: LabelQueue, slow: Slow, clock: list[float]) -> Iterator[
     slow.go.release(100)
 
 
-def under_way(explanations: Explanations, number: int, value: int, kind: str = "grad-cam") -> Job:
-    job = explanations.ask(number, value, kind)  # type: ignore[arg-type]
+def under_way(explanations: Explanations, number: int, value: int, kind: Kind = "grad-cam") -> Job:
+    job = explanations.ask(number, value, kind)
     assert isinstance(job, Job)
     return job
 

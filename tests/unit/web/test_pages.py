@@ -236,8 +236,13 @@ def canvas(browser) -> str:
 def test_an_expert_asks_why_and_the_mask_stays(browser, until, served, queue, pearlite):
     pytest.importorskip("captum")
     read_network(shipped_model("pearlite"))  # what it needs is loaded: the page waits for the map alone
-    said = lambda: by_id(browser, "why-said").text  # noqa: E731
-    status = lambda: by_id(browser, "status").text  # noqa: E731
+
+    def said():
+        return by_id(browser, "why-said").text
+
+    def status():
+        return by_id(browser, "status").text
+
     begin(browser, until, served, "Dora")
     press(browser, "2")
     plain = canvas(browser)
